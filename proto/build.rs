@@ -1,0 +1,23 @@
+//! Compiles the `.proto` files with protox, so that nobody needs protoc.
+
+use std::{env, fs, path::PathBuf};
+
+use prost::Message as _;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo::rerun-if-changed=hub");
+    println!("cargo::rerun-if-changed=flyteidl");
+
+    let hub = protox::compile(["hub/v1/hub.proto"], ["."])?;
+    tonic_prost_build::configure()
+        .bytes(".flyteregistration.hub.v1")
+        .compile_fds(hub)?;
+
+    if env::var_os("CARGO_FEATURE_FLYTEIDL").is_some() {
+        let flyteidl = protox::compile(["flyteidl/service/admin.proto"], ["."])?;
+        let out = PathBuf::from(env::var("OUT_DIR")?);
+        fs::write(out.join("flyteidl.bin"), flyteidl.encode_to_vec())?;
+        tonic_prost_build::configure().compile_fds(flyteidl)?;
+    }
+    Ok(())
+}
