@@ -1,0 +1,1 @@
+//! Reads packages made by `pyflyte package` and plans their registration. Pure.
