@@ -1,4 +1,6 @@
-//! Our `FlyteIDL` files against the descriptors that `flyteidl` on PyPI ships.
+//! Our `FlyteIDL` files against the descriptors that `flyteidl` on `PyPI` ships.
+
+#![allow(clippy::expect_used, clippy::panic)] // helpers of tests count as production code otherwise
 
 use std::{
     collections::{BTreeMap, BTreeSet},
