@@ -14,6 +14,9 @@ impl fmt::Display for DurationError {
 
 impl std::error::Error for DurationError {}
 
+/// Longest duration in seconds: Go counts nanoseconds in 64 bits, and so does CEL.
+const LONGEST: f64 = 9_223_372_036.0;
+
 /// Reads a non-negative duration in Go's notation, with the units h, m, s and ms.
 pub fn parse_go_duration(text: &str) -> Result<Duration, DurationError> {
     let mut rest = text;
@@ -37,7 +40,7 @@ pub fn parse_go_duration(text: &str) -> Result<Duration, DurationError> {
             };
         rest = &rest[letters..];
     }
-    if text.is_empty() {
+    if text.is_empty() || total > LONGEST {
         return Err(DurationError);
     }
     Duration::try_from_secs_f64(total).map_err(|_| DurationError)
@@ -55,7 +58,9 @@ mod tests {
         assert_eq!(parse_go_duration("90s").unwrap().as_secs(), 90);
         assert_eq!(parse_go_duration("1.5h").unwrap().as_secs(), 5400);
         assert_eq!(parse_go_duration("250ms").unwrap().as_millis(), 250);
-        for bad in ["", "1", "h", "1d", "-1m", "1h30", " 1h", "1..2s", "9e99h"] {
+        for bad in [
+            "", "1", "h", "1d", "-1m", "1h30", " 1h", "1..2s", "9e99h", "2562048h",
+        ] {
             assert!(parse_go_duration(bad).is_err(), "{bad}");
         }
     }

@@ -90,7 +90,7 @@ pub const INTERVAL: Rule = Rule {
 };
 
 /// Shortest interval.
-pub const INTERVAL_MIN: std::time::Duration = std::time::Duration::from_secs(60);
+pub const INTERVAL_MIN: std::time::Duration = std::time::Duration::from_mins(1);
 /// What is said of a shorter one: the same as of one that cannot be read.
 pub const INTERVAL_MIN_CEL: &str =
     "self.matches(r'^([0-9]+(\\.[0-9]+)?(h|m|s|ms))+$') && duration(self) >= duration('1m')";

@@ -9,9 +9,12 @@ use crate::rules;
 use crate::rules::cel;
 
 mod check;
+mod read;
 pub use check::SpecProblem;
 
 /// A package of Flyte workflows that should be registered in FlyteAdmin.
+// Clippy takes the keys of kube's columns for attributes that are given twice.
+#[cfg_attr(feature = "schema", allow(clippy::duplicated_attributes))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(kube::CustomResource, kube::KubeSchema))]
 #[cfg_attr(

@@ -82,8 +82,13 @@ impl FlyteRegistrationSpec {
     }
 
     fn short_interval(&self) -> Option<SpecProblem> {
-        let interval = parse_go_duration(self.interval.as_ref()?).ok()?;
-        (interval < rules::INTERVAL_MIN).then(|| problem("spec.interval", rules::INTERVAL.message))
+        // What breaks the pattern is reported already; what is left may still overflow.
+        let interval = self
+            .interval
+            .as_ref()
+            .filter(|it| compiled(&rules::INTERVAL).is_match(it))?;
+        let long_enough = parse_go_duration(interval).is_ok_and(|it| it >= rules::INTERVAL_MIN);
+        (!long_enough).then(|| problem("spec.interval", rules::INTERVAL.message))
     }
 
     fn differing_digests(&self) -> Option<SpecProblem> {
@@ -135,6 +140,10 @@ fn broken(field: &'static str, value: &str, rule: &Rule) -> Option<SpecProblem> 
     (!compiled(rule).is_match(value)).then(|| problem(field, rule.message))
 }
 
+#[expect(
+    clippy::expect_used,
+    reason = "the patterns are constants, and tests compile them all"
+)]
 fn compiled(rule: &Rule) -> &'static Regex {
     static COMPILED: LazyLock<HashMap<&'static str, Regex>> = LazyLock::new(|| {
         [
