@@ -1,0 +1,95 @@
+//! Workflow packages, made by the real `pyflyte package`.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use sha2::{Digest as _, Sha256};
+use tokio::task::spawn_blocking;
+
+use crate::{
+    command::run,
+    paths::{build_dir, python_program, tests_dir},
+};
+
+/// The image that the packages' tasks run in; nothing ever pulls it.
+pub const IMAGE: &str = "ghcr.io/acme/etl:2024.1";
+
+/// The package of `tests/workflows/sample`: 5 tasks, 2 workflows, and 3 launch plans, one of them with a schedule.
+pub async fn sample_package() -> Result<PathBuf> {
+    let folder = tests_dir().join("workflows/sample");
+    let mut sources = Vec::new();
+    for entry in fs::read_dir(folder.join("etl"))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "py") {
+            let name = path
+                .strip_prefix(&folder)?
+                .to_str()
+                .context("path is not UTF-8")?
+                .to_owned();
+            sources.push((name, fs::read_to_string(&path)?));
+        }
+    }
+    package("etl", sources).await
+}
+
+/// The package of one Python module of the given name.
+pub async fn package_source(name: &str, python_source: &str) -> Result<PathBuf> {
+    package(name, vec![(format!("{name}.py"), python_source.to_owned())]).await
+}
+
+/// Packages `sources` (path and text), unless the same were packaged before by the same flytekit.
+async fn package(name: &str, mut sources: Vec<(String, String)>) -> Result<PathBuf> {
+    sources.sort();
+    let flytekit = fs::read(tests_dir().join("peers/python/requirements.txt"))?;
+    let mut hash = Sha256::new().chain_update(flytekit).chain_update(IMAGE);
+    for part in sources.iter().flat_map(|(path, text)| [path, text]) {
+        hash.update(part.len().to_le_bytes());
+        hash.update(part);
+    }
+    let dir = build_dir()
+        .join("packages")
+        .join(format!("{name}-{}", &hex::encode(hash.finalize())[..16]));
+    let package = dir.join(format!("{name}.tgz"));
+    fs::create_dir_all(&dir)?;
+    let lock = File::create(dir.join("lock"))?;
+    let _lock = spawn_blocking(move || lock.lock().map(|()| lock)).await??;
+    if !package.exists() {
+        make(name, &sources, &dir, &package).await?;
+    }
+    Ok(package)
+}
+
+async fn make(name: &str, sources: &[(String, String)], dir: &Path, package: &Path) -> Result<()> {
+    let root = dir.join("sources");
+    for (path, text) in sources {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().context("a source without a folder")?)?;
+        fs::write(path, text)?;
+    }
+    let new = dir.join("new.tgz");
+    let command = r#"cd "$1" && exec "$2" --pkgs "$3" package --image "$4" --output "$5" --force"#;
+    let pyflyte = python_program("pyflyte");
+    let args = [
+        "-c".as_ref(),
+        command.as_ref(),
+        "sh".as_ref(),
+        root.as_os_str(),
+        pyflyte.as_os_str(),
+        name.as_ref(),
+        IMAGE.as_ref(),
+        new.as_os_str(),
+    ];
+    let said = run(
+        Path::new("sh"),
+        args,
+        &[("PYTHONDONTWRITEBYTECODE", "1")],
+        "",
+    )
+    .await?
+    .success()?;
+    // pyflyte exits with 0 when it finds nothing to package.
+    fs::rename(&new, package).with_context(|| format!("pyflyte wrote no package: {said}"))
+}

@@ -1,0 +1,3 @@
+//! The end-to-end tests: one process, so that all share the started peers.
+
+mod peers;
