@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -69,7 +69,8 @@ pub async fn install() -> Result<()> {
         .filter(|(_, peer)| peer.is_stale().unwrap_or(true))
         .collect();
     let python = python_fingerprint()?;
-    if stale.is_empty() && !is_stale("venv", &python) {
+    let python_is_stale = || is_stale("venv", &python) || !descriptors().exists();
+    if stale.is_empty() && !python_is_stale() {
         return Ok(());
     }
     check_prerequisites().await?;
@@ -80,7 +81,7 @@ pub async fn install() -> Result<()> {
             peer.build(index + 1).await?;
         }
     }
-    if is_stale("venv", &python) {
+    if python_is_stale() {
         install_python(&python).await?;
     }
     Ok(())
@@ -127,7 +128,7 @@ impl GoPeer {
     }
 }
 
-/// Makes the Python environment, and `flyteidl.bin`: the descriptors of the published `FlyteIDL`.
+/// Makes the Python environment, and writes the descriptors with it.
 async fn install_python(fingerprint: &str) -> Result<()> {
     let sources = tests_dir().join("peers/python");
     let venv = build_dir().join("venv");
@@ -139,7 +140,7 @@ async fn install_python(fingerprint: &str) -> Result<()> {
     let mut command = Command::new("sh");
     command
         .args(["-c", script, "sh"])
-        .args([&venv, &sources, &build_dir().join("flyteidl.bin")]);
+        .args([&venv, &sources, &descriptors()]);
     progress::run(
         &format!("installing flytekit ({STEPS}/{STEPS})"),
         "venv",
@@ -147,6 +148,11 @@ async fn install_python(fingerprint: &str) -> Result<()> {
     )
     .await?;
     write_stamp("venv", fingerprint)
+}
+
+/// The descriptors of the published `FlyteIDL`.
+fn descriptors() -> PathBuf {
+    build_dir().join("flyteidl.bin")
 }
 
 fn python_fingerprint() -> Result<String> {

@@ -1,0 +1,36 @@
+# What is built once is kept outside of the checkout: peers, the Python environment, cargo's target folder.
+FLYTE_REG_BUILD ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/flyte-registration
+CARGO_TARGET_DIR ?= $(FLYTE_REG_BUILD)/target
+export FLYTE_REG_BUILD CARGO_TARGET_DIR
+
+CARGO_DENY := 0.20.2
+RUNNER = cargo run --package flyte-registration-tests --bin flyte-registration-runner --
+
+.DEFAULT_GOAL := help
+.PHONY: help deps prerequisites peers build test check
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## Install what needs root or a package manager, where it is missing
+	@sh tests/deps.sh $(CARGO_DENY)
+
+# Cargo cannot say what it needs itself, so this comes before it.
+prerequisites:
+	@sh tests/peers/prerequisites.sh
+
+peers: prerequisites ## Build the real peers of the tests (kube-apiserver, etcd, ...), once
+	@$(RUNNER) peers
+
+build: prerequisites
+	cargo build --workspace --bins
+
+test: deps peers build ## Run all tests, on the real peers too
+	cargo test --workspace
+# demo: `$(MAKE) demo ONCE=1` comes here.
+
+check: deps prerequisites ## Formatting, lints, licences, documentation
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	cargo deny --all-features check bans licenses sources
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
