@@ -1,1 +1,22 @@
 //! Reads packages made by `pyflyte package` and plans their registration. Pure.
+//!
+//! [`read`] takes the archive apart within [`Limits`]; [`plan`] fills in the ids,
+//! checks all that can be checked without FlyteAdmin, and answers with the requests to
+//! send and the order that they need.
+
+mod archive;
+mod check;
+mod entity;
+mod error;
+mod graph;
+mod hydrate;
+mod limits;
+mod message;
+mod plan;
+mod select;
+
+pub use archive::{Archive, read};
+pub use entity::{ExternalReference, Id};
+pub use error::{PackageError, Problem, What};
+pub use limits::Limits;
+pub use plan::{Plan, Planned, Selection, Target, plan};

@@ -1,1 +1,5 @@
 //! Executes plans against FlyteAdmin.
+
+mod config;
+
+pub use config::FlyteAdminConfig;

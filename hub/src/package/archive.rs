@@ -1,0 +1,193 @@
+//! The archive: a flat, gzip-compressed tar of protobuf files.
+
+use std::{collections::BTreeMap, io::Read};
+
+use bytes::Bytes;
+
+use self::{inflate::Inflate, name::Role};
+use super::{Limits, PackageError, Problem, What};
+
+mod inflate;
+mod name;
+
+/// Largest header of extended attributes (PAX), in bytes. Python writes one line of it.
+const PAX_MAX: u64 = 64 << 10;
+
+/// The files of a package, by name: the order that `pyflyte` gave them.
+#[derive(Clone, Debug)]
+pub struct Archive {
+    pub(super) entities: BTreeMap<String, Bytes>,
+    pub(super) fast: Option<String>,
+    pub(super) limits: Limits,
+}
+
+/// Reads a package. Bytes over a limit are not kept, and end the reading.
+pub fn read(source: impl Read, limits: &Limits) -> Result<Archive, PackageError> {
+    let mut tar = tar::Archive::new(Inflate::new(source, limits.unpacked_bytes));
+    let mut reader = Reader {
+        archive: Archive {
+            entities: BTreeMap::new(),
+            fast: None,
+            limits: limits.clone(),
+        },
+        seen: 0,
+        last: String::new(),
+    };
+    let outcome = reader.members(&mut tar);
+    let mut inflate = tar.into_inner();
+    // Reading on to the end proves gzip's checksum, and that nothing hides behind the archive.
+    let outcome = outcome.and_then(|()| inflate.drain().map_err(|_| reader.damaged()));
+    if let Some(cause) = inflate.failure() {
+        return Err(cause.explain(reader.last, limits));
+    }
+    outcome?;
+    if reader.archive.entities.is_empty() && reader.archive.fast.is_none() {
+        return Err(PackageError::Empty);
+    }
+    Ok(reader.archive)
+}
+
+struct Reader {
+    archive: Archive,
+    seen: usize,
+    last: String,
+}
+
+impl Reader {
+    fn members<R: Read>(&mut self, tar: &mut tar::Archive<R>) -> Result<(), PackageError> {
+        // Raw, as the crate would otherwise hold long names of any length in memory.
+        let entries = tar.entries().map_err(|_| PackageError::NotTar)?.raw(true);
+        let mut long_name = None;
+        for entry in entries {
+            let mut entry = entry.map_err(|_| self.damaged())?;
+            let kind = entry.header().entry_type();
+            if kind.is_gnu_longname() || kind.is_pax_local_extensions() {
+                long_name = self.extension(&mut entry)?.or(long_name);
+                continue;
+            }
+            let name = match long_name.take() {
+                Some(name) => name,
+                None => entry.header().path_bytes().into_owned(),
+            };
+            self.member(&name, &mut entry)?;
+        }
+        match long_name {
+            None => Ok(()),
+            Some(_) => Err(self.damaged()),
+        }
+    }
+
+    /// A header that belongs to the member after it: the name that it gives, if it does.
+    fn extension<R: Read>(
+        &self,
+        entry: &mut tar::Entry<'_, R>,
+    ) -> Result<Option<Vec<u8>>, PackageError> {
+        let shown = String::from_utf8_lossy(&entry.header().path_bytes()).into_owned();
+        let refuse = || problem(shown.clone(), What::Extension);
+        if entry.size() > PAX_MAX {
+            return Err(refuse());
+        }
+        let mut content = Vec::new();
+        entry
+            .read_to_end(&mut content)
+            .map_err(|_| self.damaged())?;
+        if entry.header().entry_type().is_gnu_longname() {
+            while content.last() == Some(&0) {
+                content.pop();
+            }
+            return Ok(Some(content));
+        }
+        let mut name = None;
+        for line in tar::PaxExtensions::new(&content) {
+            let line = line.map_err(|_| refuse())?;
+            match line.key_bytes() {
+                b"path" => name = Some(line.value_bytes().to_vec()),
+                // Another size than the header's, and files with holes: read differently by different readers.
+                b"size" => return Err(refuse()),
+                key if key.starts_with(b"GNU.sparse") => return Err(refuse()),
+                _ => {}
+            }
+        }
+        Ok(name)
+    }
+
+    fn member<R: Read>(
+        &mut self,
+        name: &[u8],
+        entry: &mut tar::Entry<'_, R>,
+    ) -> Result<(), PackageError> {
+        let limits = &self.archive.limits;
+        let shown = String::from_utf8_lossy(name).into_owned();
+        self.last.clone_from(&shown);
+        let name = match name::check(name, limits.name_bytes) {
+            Ok(name) => name,
+            Err(what) => return Err(problem(shown, what)),
+        };
+        if !entry.header().entry_type().is_file() {
+            return Err(problem(shown, What::NotRegular));
+        }
+        self.seen += 1;
+        if self.seen > limits.files {
+            return Err(PackageError::TooMany {
+                file: shown,
+                max: limits.files,
+            });
+        }
+        match name::role(name) {
+            Some(Role::Entity(_)) => self.entity(name, entry),
+            Some(Role::Fast) => self.fast(name),
+            None => Err(problem(shown, What::Unknown)),
+        }
+    }
+
+    fn entity<R: Read>(
+        &mut self,
+        name: &str,
+        entry: &mut tar::Entry<'_, R>,
+    ) -> Result<(), PackageError> {
+        let (size, max) = (entry.size(), self.archive.limits.entity_bytes);
+        if size > max {
+            return Err(problem(name.to_owned(), What::Large { size, max }));
+        }
+        // Not made in one go: the header only claims that there are so many bytes.
+        let mut content = Vec::new();
+        entry
+            .read_to_end(&mut content)
+            .map_err(|_| self.damaged())?;
+        if content.len() as u64 != size {
+            return Err(self.damaged());
+        }
+        match self
+            .archive
+            .entities
+            .insert(name.to_owned(), content.into())
+        {
+            None => Ok(()),
+            Some(_) => Err(problem(name.to_owned(), What::Duplicate)),
+        }
+    }
+
+    fn fast(&mut self, name: &str) -> Result<(), PackageError> {
+        match self.archive.fast.replace(name.to_owned()) {
+            None => Ok(()),
+            Some(other) if other == name => Err(problem(other, What::Duplicate)),
+            Some(other) => Err(problem(name.to_owned(), What::SecondFast(other))),
+        }
+    }
+
+    fn damaged(&self) -> PackageError {
+        if self.last.is_empty() {
+            PackageError::NotTar
+        } else {
+            PackageError::Damaged {
+                after: self.last.clone(),
+            }
+        }
+    }
+}
+
+pub(super) use self::name::kind_of;
+
+fn problem(file: String, what: What) -> PackageError {
+    PackageError::Problems(vec![Problem { file, what }])
+}

@@ -1,0 +1,33 @@
+//! How large a package may be.
+
+use serde::Deserialize;
+
+/// Bounds on packages, which are made by tenants and so not trusted.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Limits {
+    /// Most files in a package.
+    pub files: usize,
+    /// Largest entity in bytes. FlyteAdmin takes messages of 4 MiB unless told otherwise
+    /// (`server.grpc.maxMessageSizeBytes`).
+    pub entity_bytes: u64,
+    /// Largest package in bytes, unpacked. It is held in memory while it is planned.
+    pub unpacked_bytes: u64,
+    /// Longest name of a file or an entity in bytes.
+    pub name_bytes: usize,
+    /// Most nodes of a workflow, those that it embeds not counted. 100 is FlyteAdmin's
+    /// own default (`registration.maxWorkflowNodes`).
+    pub workflow_nodes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            files: 20_000,
+            entity_bytes: 4 << 20,
+            unpacked_bytes: 64 << 20,
+            name_bytes: 1024,
+            workflow_nodes: 100,
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The plan: what to send to FlyteAdmin, and in which order.
+
+use std::{
+    collections::{BTreeSet, HashMap, hash_map::Entry},
+    fmt,
+};
+
+use bytes::Bytes;
+use flyte_registration_crd::EntityType;
+
+use super::{
+    Archive, ExternalReference, Id, PackageError, Problem, What, archive,
+    entity::{self, Entity},
+    error::Kind,
+    graph, select,
+};
+
+/// Where a package is to be registered.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Target {
+    /// The Flyte project.
+    pub project: String,
+    /// The Flyte domain.
+    pub domain: String,
+    /// The version that all entities of the package get.
+    pub version: String,
+}
+
+/// Which part of a package is to be registered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Selection {
+    /// Only this workflow, with what it depends on and its launch plans: the full name, or
+    /// the last dotted part of it with `-` and `_` alike. `None`: everything.
+    pub workflow_name: Option<String>,
+}
+
+/// What to register, in an order in which everything comes after what it needs.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where it is registered.
+    pub target: Target,
+    /// The entities.
+    pub entities: Vec<Planned>,
+    /// What must be there already, sorted.
+    pub external: Vec<ExternalReference>,
+}
+
+/// An entity to register.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// What it is.
+    pub kind: EntityType,
+    /// Who it is.
+    pub id: Id,
+    /// The encoded `flyteidl.admin.TaskCreateRequest`, `WorkflowCreateRequest` or
+    /// `LaunchPlanCreateRequest`, with all that the file held, known to us or not.
+    pub request: Bytes,
+    /// The positions in [`Plan::entities`] of what must be registered before; all lower
+    /// than its own.
+    pub needs: Vec<usize>,
+}
+
+/// Plans the registration of a package, or tells all that is wrong with it.
+pub fn plan(
+    archive: &Archive,
+    target: &Target,
+    selection: &Selection,
+) -> Result<Plan, PackageError> {
+    usable(target)?;
+    if let Some(file) = &archive.fast {
+        return Err(PackageError::Fast { file: file.clone() });
+    }
+    let (files, entities) = entities(archive, target)?;
+    let chosen = select::select(&entities, selection)?;
+    arrange(&files, entities, &chosen, target)
+}
+
+/// Empty fields match anything in FlyteAdmin, and odd versions mix up stored closures. The
+/// rules of the spec see to that; this makes sure of it.
+fn usable(target: &Target) -> Result<(), PackageError> {
+    for (field, value) in [
+        ("project", &target.project),
+        ("domain", &target.domain),
+        ("version", &target.version),
+    ] {
+        let safe = |c: char| c.is_ascii_alphanumeric() || "._~+-".contains(c);
+        if value.is_empty() || !value.chars().all(safe) || value.starts_with('.') {
+            let value = value.clone();
+            return Err(PackageError::Target { field, value });
+        }
+    }
+    Ok(())
+}
+
+fn entities<'a>(
+    archive: &'a Archive,
+    target: &Target,
+) -> Result<(Vec<&'a String>, Vec<Entity>), PackageError> {
+    let mut problems = Vec::new();
+    let mut files = Vec::new();
+    let mut entities: Vec<Entity> = Vec::new();
+    let mut seen = HashMap::new();
+    for (file, content) in &archive.entities {
+        // The reader lets no other names pass.
+        let Some(kind) = archive::kind_of(file) else {
+            continue;
+        };
+        let mut problem = |what| {
+            let file = file.clone();
+            problems.push(Problem { file, what });
+        };
+        match entity::read(kind, content, target, &archive.limits) {
+            Ok(entity) => match seen.entry((kind, entity.id.name.clone())) {
+                Entry::Vacant(slot) => {
+                    slot.insert(file);
+                    files.push(file);
+                    entities.push(entity);
+                }
+                Entry::Occupied(slot) => problem(What::SameEntity {
+                    kind,
+                    other: (*slot.get()).clone(),
+                }),
+            },
+            Err(found) => found.into_iter().for_each(&mut problem),
+        }
+    }
+    if problems.is_empty() {
+        Ok((files, entities))
+    } else {
+        Err(PackageError::Problems(one_of_each_first(problems)))
+    }
+}
+
+/// Messages show but the first few: those should not be all of one file.
+fn one_of_each_first(problems: Vec<Problem>) -> Vec<Problem> {
+    let mut of_file: HashMap<String, usize> = HashMap::new();
+    let mut numbered: Vec<_> = problems
+        .into_iter()
+        .map(|problem| {
+            let number = of_file.entry(problem.file.clone()).or_default();
+            *number += 1;
+            (*number, problem)
+        })
+        .collect();
+    numbered.sort_by_key(|(number, _)| *number);
+    numbered.into_iter().map(|(_, problem)| problem).collect()
+}
+
+fn arrange(
+    files: &[&String],
+    entities: Vec<Entity>,
+    chosen: &[usize],
+    target: &Target,
+) -> Result<Plan, PackageError> {
+    let positions: HashMap<(EntityType, &Id), usize> = chosen
+        .iter()
+        .enumerate()
+        .map(|(position, index)| {
+            let entity = &entities[*index];
+            ((entity.kind, &entity.id), position)
+        })
+        .collect();
+    let mut external = BTreeSet::new();
+    let mut needs = Vec::with_capacity(chosen.len());
+    for index in chosen {
+        let mut inside = Vec::new();
+        for (kind, id) in &entities[*index].needs {
+            if let Some(position) = positions.get(&(*kind, id)) {
+                inside.push(*position);
+            } else {
+                let (kind, id) = (*kind, id.clone());
+                external.insert(ExternalReference { kind, id });
+            }
+        }
+        needs.push(inside);
+    }
+    let order = graph::order(&needs).map_err(|position| {
+        PackageError::Problems(vec![Problem {
+            file: files[chosen[position]].clone(),
+            what: What::Cycle,
+        }])
+    })?;
+
+    let mut places = vec![0; order.len()];
+    for (place, position) in order.iter().enumerate() {
+        places[*position] = place;
+    }
+    let mut entities: Vec<_> = entities.into_iter().map(Some).collect();
+    let planned = order.iter().filter_map(|position| {
+        let entity = entities[chosen[*position]].take()?;
+        let mut needs: Vec<_> = needs[*position].iter().map(|need| places[*need]).collect();
+        needs.sort_unstable();
+        Some(Planned {
+            kind: entity.kind,
+            id: entity.id,
+            request: entity.request,
+            needs,
+        })
+    });
+    Ok(Plan {
+        target: target.clone(),
+        entities: planned.collect(),
+        external: external.into_iter().collect(),
+    })
+}
+
+impl fmt::Display for Plan {
+    /// One line for each entity, then one for each external reference.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, entity) in self.entities.iter().enumerate() {
+            write!(f, "{index} {} {}", Kind(entity.kind), entity.id.name)?;
+            if !entity.needs.is_empty() {
+                write!(f, " needs {:?}", entity.needs)?;
+            }
+            writeln!(f)?;
+        }
+        for reference in &self.external {
+            writeln!(f, "external {} {}", Kind(reference.kind), reference.id)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,77 @@
+//! How one FlyteAdmin is reached, and what it is spared.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+/// A FlyteAdmin, as an entry of `flyteAdmins` in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FlyteAdminConfig {
+    /// Where it is: `host:port`, `dns:///host:port` or `https://host[:port]`; with
+    /// `insecure` also `http://host[:port]`.
+    pub endpoint: String,
+    /// Speak plaintext to it. Never without being told to.
+    #[serde(default)]
+    pub insecure: bool,
+    /// Certificates that its own must go back to (PEM), instead of the system's.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Most calls at a time. Creates that reach the size of its database pool lock
+    /// FlyteAdmin up for good; 8 are safe with its defaults.
+    #[serde(default = "max_in_flight")]
+    pub max_in_flight: usize,
+    /// How long one call may take, in Go's notation.
+    #[serde(default = "call_timeout", deserialize_with = "duration")]
+    pub call_timeout: Duration,
+    /// Part of every receipt: another value makes all that was registered there be looked
+    /// at again, for example after FlyteAdmin lost its database.
+    #[serde(default = "epoch")]
+    pub epoch: String,
+}
+
+fn max_in_flight() -> usize {
+    8
+}
+
+fn call_timeout() -> Duration {
+    Duration::from_secs(15)
+}
+
+fn epoch() -> String {
+    "1".to_owned()
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    flyte_registration_crd::parse_go_duration(&text).map_err(D::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn defaults_and_durations() {
+        let config: FlyteAdminConfig =
+            serde_json::from_value(json!({"endpoint": "dns:///flyteadmin:81"})).unwrap();
+        assert_eq!(config.max_in_flight, 8);
+        assert_eq!(config.call_timeout, Duration::from_secs(15));
+        assert_eq!(config.epoch, "1");
+        assert!(!config.insecure);
+        let config: FlyteAdminConfig = serde_json::from_value(
+            json!({"endpoint": "a:1", "insecure": true, "callTimeout": "1m30s"}),
+        )
+        .unwrap();
+        assert_eq!(config.call_timeout, Duration::from_secs(90));
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        let wrong = json!({"endpoint": "a:1", "maxInflight": 3});
+        let error = serde_json::from_value::<FlyteAdminConfig>(wrong).unwrap_err();
+        assert!(error.to_string().contains("maxInflight"), "{error}");
+    }
+}

@@ -1,0 +1,535 @@
+use bytes::Bytes;
+use flyte_registration_crd::Reason;
+use flyte_registration_hub::package::{
+    Limits, PackageError, Plan, Selection, Target, What, plan, read,
+};
+use flyte_registration_proto::flyteidl::{
+    admin::{
+        LaunchPlanCreateRequest, TaskCreateRequest, TaskSpec, WorkflowCreateRequest, WorkflowSpec,
+    },
+    core::{Identifier, ResourceType, TaskTemplate, node},
+};
+use proptest::prelude::*;
+use prost::Message;
+
+use super::{
+    builder::{
+        Files, branches, embeds, id, launch_plan, launches, maps, package, runs, runs_id, task,
+        template, with_id, workflow,
+    },
+    plan_all, read_default, target,
+};
+
+fn problems(files: &Files) -> Vec<What> {
+    match plan_all(&files.package()) {
+        Err(PackageError::Problems(problems)) => {
+            problems.into_iter().map(|problem| problem.what).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn only_problem(files: &Files) -> What {
+    let mut problems = problems(files);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    problems.remove(0)
+}
+
+fn names(plan: &Plan) -> Vec<&str> {
+    let names = plan.entities.iter().map(|entity| entity.id.name.as_str());
+    names.collect()
+}
+
+/// A workflow that refers to something at every place where that is possible.
+fn referring() -> WorkflowSpec {
+    let mut spec = workflow(
+        "w",
+        [
+            runs("plain"),
+            branches(runs("case"), runs("other"), maps(runs("mapped"))),
+            maps(launches("launched")),
+            embeds("inner"),
+        ],
+    );
+    spec.template.as_mut().unwrap().failure_node = Some(with_id("efn", runs("cleanup")));
+    spec.sub_workflows = vec![template(
+        "inner",
+        [branches(
+            launches("deep"),
+            runs("plain"),
+            branches(runs("deeper"), runs("plain"), runs("deepest")),
+        )],
+    )];
+    spec
+}
+
+fn filled(reference: &Identifier, kind: ResourceType) {
+    assert_eq!(reference.resource_type, i32::from(kind));
+    assert_eq!(reference.project, "flytesnacks");
+    assert_eq!(reference.domain, "development");
+    assert_eq!(reference.version, "v1");
+}
+
+#[test]
+fn every_id_of_a_workflow_is_filled_in() {
+    let plan = plan_all(&Files::default().workflow(&referring()).package()).unwrap();
+    let names: Vec<_> = plan.external.iter().map(|one| one.id.to_string()).collect();
+    assert_eq!(
+        names,
+        [
+            "case", "cleanup", "deeper", "deepest", "mapped", "other", "plain", "deep", "launched",
+        ]
+        .map(|name| format!("flytesnacks:development:{name}:v1"))
+    );
+
+    let request = WorkflowCreateRequest::decode(plan.entities[0].request.clone()).unwrap();
+    filled(&request.id.clone().unwrap(), ResourceType::Workflow);
+    // No id is left open anywhere: all are written with the project right after the type.
+    let open = id(ResourceType::Task, "").encode_to_vec();
+    assert_eq!(open, [8, 1]);
+    let text = format!("{request:?}");
+    assert_eq!(text.matches("project: \"\"").count(), 0);
+    assert_eq!(text.matches("version: \"\"").count(), 0);
+    let spec = request.spec.unwrap();
+    filled(
+        &spec.sub_workflows[0].id.clone().unwrap(),
+        ResourceType::Workflow,
+    );
+}
+
+#[test]
+fn placeholders_are_filled_in_and_references_elsewhere_stay() {
+    let placeholders = Identifier {
+        project: "{{ registration.project }}".to_owned(),
+        domain: "{{ registration.domain }}".to_owned(),
+        version: "{{ registration.version }}".to_owned(),
+        ..id(ResourceType::Task, "a")
+    };
+    let elsewhere = Identifier {
+        project: "shared".to_owned(),
+        domain: "production".to_owned(),
+        version: "2024.1".to_owned(),
+        ..id(ResourceType::Task, "clean")
+    };
+    let pinned = Identifier {
+        version: "v0".to_owned(),
+        ..id(ResourceType::Task, "a")
+    };
+    let spec = workflow("w", [placeholders, elsewhere, pinned].map(runs_id));
+    let plan = plan_all(&Files::default().task(&task("a")).workflow(&spec).package()).unwrap();
+    assert_eq!(plan.entities[1].needs, [0]);
+    let external: Vec<_> = plan.external.iter().map(|one| one.id.to_string()).collect();
+    assert_eq!(
+        external,
+        [
+            "flytesnacks:development:a:v0",
+            "shared:production:clean:2024.1"
+        ]
+    );
+}
+
+type Change = fn(&mut Identifier);
+
+#[test]
+fn ids_that_the_package_owns_may_not_point_elsewhere() {
+    let set: [(&str, Change); 3] = [
+        ("project", |id| id.project = "victim".to_owned()),
+        ("domain", |id| id.domain = "production".to_owned()),
+        ("version", |id| id.version = "v2".to_owned()),
+    ];
+    for (part, change) in set {
+        let mut one = task("a");
+        change(one.template.as_mut().unwrap().id.as_mut().unwrap());
+        let mut two = workflow("a", []);
+        change(two.template.as_mut().unwrap().id.as_mut().unwrap());
+        let mut three = launch_plan("a", "a");
+        change(three.id.as_mut().unwrap());
+        let files = Files::default()
+            .task(&one)
+            .workflow(&two)
+            .launch_plan(&three);
+        let problems = problems(&files);
+        assert_eq!(problems.len(), 3, "{part}");
+        assert!(
+            problems
+                .iter()
+                .all(|what| matches!(what, What::ForeignId(_))),
+            "{part}"
+        );
+    }
+    let mut spec = task("etl.a");
+    spec.template.as_mut().unwrap().id.as_mut().unwrap().project = "victim".to_owned();
+    insta::assert_snapshot!(plan_all(&Files::default().task(&spec).package()).unwrap_err());
+}
+
+#[test]
+fn ids_equal_to_the_target_are_fine() {
+    let plan = plan_all(&Files::default().task(&task("a")).package()).unwrap();
+    let request = TaskCreateRequest::decode(plan.entities[0].request.clone()).unwrap();
+    let again = Files::default().task(&request.spec.unwrap()).package();
+    assert_eq!(
+        plan_all(&again).unwrap().entities[0].request,
+        plan.entities[0].request
+    );
+}
+
+/// A field that no version of `FlyteIDL` has.
+fn unknown(number: u32, text: &str) -> Bytes {
+    let mut bytes = Vec::new();
+    prost::encoding::string::encode(number, &text.to_owned(), &mut bytes);
+    bytes.into()
+}
+
+#[test]
+fn fields_that_we_do_not_know_survive() {
+    // TaskSpec with an unknown field, its template with one, and its container with one.
+    let container = [
+        Bytes::from_static(b"\x0a\x01i"),
+        unknown(999, "in the container"),
+    ]
+    .concat();
+    let mut template = task("a").template.unwrap().encode_to_vec();
+    prost::encoding::bytes::encode(6, &container, &mut template);
+    template.extend_from_slice(&unknown(1234, "in the template"));
+    let mut spec = Vec::new();
+    prost::encoding::bytes::encode(1, &template, &mut spec);
+    spec.extend_from_slice(&unknown(77, "in the spec"));
+
+    let plan = plan_all(&package([("0_a_1.pb", spec)])).unwrap();
+    let request = &plan.entities[0].request;
+    for field in [
+        unknown(999, "in the container"),
+        unknown(1234, "in the template"),
+        unknown(77, "in the spec"),
+    ] {
+        let found = request
+            .windows(field.len())
+            .filter(|window| *window == field);
+        assert_eq!(found.count(), 1);
+    }
+    // Read by what we do know, it is what it was.
+    let request = TaskCreateRequest::decode(request.clone()).unwrap();
+    let template = request.spec.unwrap().template.unwrap();
+    assert_eq!(template.id.unwrap().name, "a");
+}
+
+#[test]
+fn each_comes_after_what_it_needs() {
+    let files = Files::default()
+        .launch_plan(&launch_plan("late", "outer"))
+        .workflow(&workflow("outer", [launches("early"), runs("a")]))
+        .launch_plan(&launch_plan("early", "inner"))
+        .workflow(&workflow("inner", [runs("a")]))
+        .task(&task("a"));
+    let plan = plan_all(&files.package()).unwrap();
+    assert_eq!(names(&plan), ["a", "inner", "early", "outer", "late"]);
+    insta::assert_snapshot!(plan);
+}
+
+#[test]
+fn same_entity_twice() {
+    let files = Files::default().task(&task("a")).task(&task("a"));
+    assert!(matches!(only_problem(&files), What::SameEntity { other, .. } if other == "0_a_1.pb"));
+}
+
+#[test]
+fn entities_that_wait_for_each_other() {
+    let files = Files::default()
+        .workflow(&workflow("one", [launches("two")]))
+        .workflow(&workflow("two", [launches("one")]))
+        .launch_plan(&launch_plan("one", "one"))
+        .launch_plan(&launch_plan("two", "two"));
+    assert_eq!(only_problem(&files), What::Cycle);
+}
+
+#[test]
+fn recursion_of_embedded_workflows() {
+    let mut itself = workflow("w", [embeds("w")]);
+    itself.sub_workflows = vec![template("w", [embeds("w")])];
+    assert!(
+        problems(&Files::default().workflow(&itself)).contains(&What::Recursion("w".to_owned()))
+    );
+
+    let mut each_other = workflow("w", [embeds("a")]);
+    each_other.sub_workflows = vec![
+        template("a", [branches(runs("t"), runs("t"), embeds("b"))]),
+        template("b", [maps(embeds("a"))]),
+    ];
+    let what = only_problem(&Files::default().workflow(&each_other));
+    assert_eq!(what, What::Recursion("a".to_owned()));
+
+    let mut on_failure = workflow("w", []);
+    on_failure.template.as_mut().unwrap().failure_node = Some(with_id("efn", embeds("w")));
+    let what = only_problem(&Files::default().workflow(&on_failure));
+    assert_eq!(what, What::Recursion("w".to_owned()));
+}
+
+#[test]
+fn embedding_one_workflow_in_two_places_is_no_recursion() {
+    let mut spec = workflow("w", [embeds("a"), embeds("b"), embeds("b")]);
+    spec.sub_workflows = vec![template("a", [embeds("b")]), template("b", [runs("t")])];
+    plan_all(&Files::default().workflow(&spec).package()).unwrap();
+    spec.sub_workflows.push(template("b", []));
+    let what = only_problem(&Files::default().workflow(&spec));
+    assert_eq!(what, What::EmbeddedTwice("b".to_owned()));
+}
+
+#[test]
+fn nodes_that_flyteadmin_drops() {
+    let mut spec = workflow("w", [runs("t"), runs("t"), runs("t")]);
+    let nodes = &mut spec.template.as_mut().unwrap().nodes;
+    nodes[0].id = "start-node".to_owned();
+    nodes[2].id = "n1".to_owned();
+    let (workflow, node) = ("w".to_owned(), "start-node".to_owned());
+    let reserved = What::ReservedNode { workflow, node };
+    let (workflow, node) = ("w".to_owned(), "n1".to_owned());
+    let duplicate = What::DuplicateNode { workflow, node };
+    assert_eq!(
+        problems(&Files::default().workflow(&spec)),
+        [reserved, duplicate]
+    );
+}
+
+#[test]
+fn the_same_node_ids_in_branches_are_fine() {
+    let spec = workflow("w", [branches(runs("t"), runs("t"), runs("t"))]);
+    plan_all(&Files::default().workflow(&spec).package()).unwrap();
+}
+
+#[test]
+fn too_many_nodes() {
+    let hundred = |count| workflow("w", (0..count).map(|_| runs("t")));
+    plan_all(&Files::default().workflow(&hundred(100)).package()).unwrap();
+    let files = Files::default().workflow(&hundred(101));
+    assert_eq!(
+        only_problem(&files),
+        What::Nodes {
+            count: 101,
+            max: 100
+        }
+    );
+    let error = plan_all(&files.package()).unwrap_err();
+    assert_eq!(error.reason(), Reason::PackageTooLarge);
+}
+
+#[test]
+fn references_that_flyteadmin_takes_for_something_else() {
+    let wrong = [
+        runs_id(id(ResourceType::Task, "")),
+        runs_id(id(ResourceType::Unspecified, "t")),
+        runs_id(id(ResourceType::Workflow, "t")),
+        launches(""),
+        embeds(""),
+    ];
+    for node in wrong {
+        let files = Files::default().workflow(&workflow("w", [node]));
+        assert!(matches!(only_problem(&files), What::Reference { node, .. } if node == "n0"));
+    }
+    let mut plan = launch_plan("p", "w");
+    plan.spec.as_mut().unwrap().workflow_id = None;
+    let files = Files::default().launch_plan(&plan);
+    assert_eq!(
+        only_problem(&files),
+        What::Missing("the id of its workflow")
+    );
+    let files = Files::default().launch_plan(&launch_plan("p", ""));
+    assert_eq!(
+        only_problem(&files),
+        What::Missing("the name or type of its workflow")
+    );
+}
+
+#[test]
+fn names_that_flyteadmin_mixes_up() {
+    for name in ["a?b", "a#b", "a%b", "a/b", "..", ".", "", "a\0b"] {
+        let spec = workflow(name, []);
+        let files = Files(vec![("0_x_2.pb".to_owned(), spec.encode_to_vec())]);
+        assert_eq!(
+            only_problem(&files),
+            What::EntityName(name.to_owned()),
+            "{name}"
+        );
+    }
+    // Only workflows are stored by name; generated names of tasks hold more.
+    plan_all(&Files(vec![("0_x_1.pb".to_owned(), task("a#b/c").encode_to_vec())]).package())
+        .unwrap();
+}
+
+#[test]
+fn what_is_in_the_file_is_not_what_its_name_says() {
+    let cases = [
+        ("0_a_1.pb", workflow("a", []).encode_to_vec()),
+        ("0_a_1.pb", launch_plan("a", "a").encode_to_vec()),
+        ("0_a_2.pb", task("a").encode_to_vec()),
+        ("0_a_2.pb", launch_plan("a", "a").encode_to_vec()),
+        ("0_a_3.pb", task("a").encode_to_vec()),
+        ("0_a_3.pb", workflow("a", []).encode_to_vec()),
+        ("0_a_1.pb", Vec::new()),
+        ("0_a_1.pb", b"not protobuf".to_vec()),
+    ];
+    for (name, content) in cases {
+        let error = plan_all(&package([(name, content)])).unwrap_err();
+        assert_eq!(error.reason(), Reason::PackageInvalid);
+        assert!(error.to_string().starts_with(name), "{error}");
+    }
+}
+
+#[test]
+fn truncated_protobuf() {
+    let whole = task("etl.extract").encode_to_vec();
+    for length in 1..whole.len() {
+        let part = whole[..length].to_vec();
+        let error = plan_all(&package([("0_etl.extract_1.pb", part)])).unwrap_err();
+        assert_eq!(error.reason(), Reason::PackageInvalid);
+        assert!(
+            error.to_string().starts_with("0_etl.extract_1.pb: "),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn nesting_is_bounded() {
+    let nested = |depth| (0..depth).fold(runs("t"), |node, _| maps(node));
+    let plan =
+        |node: node::Target| plan_all(&Files::default().workflow(&workflow("w", [node])).package());
+    plan(nested(10)).unwrap();
+    let error = plan(nested(1000)).unwrap_err();
+    assert_eq!(error.reason(), Reason::PackageInvalid);
+}
+
+#[test]
+fn all_that_is_wrong_is_told_together() {
+    let mut foreign = task("etl.b");
+    foreign
+        .template
+        .as_mut()
+        .unwrap()
+        .id
+        .as_mut()
+        .unwrap()
+        .version = "v9".to_owned();
+    let mut files = Files::default()
+        .workflow(&workflow("etl.w", (0..101).map(|_| embeds(""))))
+        .task(&foreign);
+    files.0.push(("9_etl.empty_1.pb".to_owned(), Vec::new()));
+    insta::assert_snapshot!(plan_all(&files.package()).unwrap_err());
+}
+
+#[test]
+fn the_request_may_not_outgrow_the_limit() {
+    let limits = Limits {
+        entity_bytes: 400,
+        ..Limits::default()
+    };
+    let spec = TaskSpec {
+        template: Some(TaskTemplate {
+            r#type: "x".repeat(360),
+            ..task("a").template.unwrap()
+        }),
+        ..TaskSpec::default()
+    };
+    let archive = read(&*Files::default().task(&spec).package(), &limits).unwrap();
+    let error = plan(&archive, &target(), &Selection::default()).unwrap_err();
+    assert_eq!(error.reason(), Reason::PackageTooLarge);
+}
+
+#[test]
+fn nothing_is_planned_for_an_unusable_target() {
+    let archive = read_default(&Files::default().task(&task("a")).package()).unwrap();
+    for version in ["", "a?b", "a/b", "..", "a%", "a#", "a b"] {
+        let target = Target {
+            version: version.to_owned(),
+            ..target()
+        };
+        let error = plan(&archive, &target, &Selection::default()).unwrap_err();
+        assert_eq!(error.reason(), Reason::InvalidSpec, "{version}");
+    }
+}
+
+fn any_files() -> impl Strategy<Value = Files> {
+    let tasks = proptest::collection::btree_set("[a-z]{1,6}", 0..6);
+    let flows = proptest::collection::btree_map(
+        "[A-Z]{1,6}",
+        proptest::collection::vec(("[a-z]{1,6}", 0..3_usize), 0..5),
+        0..5,
+    );
+    (tasks, flows)
+        .prop_map(|(tasks, flows)| {
+            let files = tasks
+                .iter()
+                .fold(Files::default(), |files, name| files.task(&task(name)));
+            flows.iter().fold(files, |files, (name, nodes)| {
+                let nodes = nodes.iter().map(|(task, shape)| match shape {
+                    0 => runs(task),
+                    1 => maps(runs(task)),
+                    _ => branches(runs(task), maps(runs(task)), runs("z")),
+                });
+                files
+                    .workflow(&workflow(name, nodes))
+                    .launch_plan(&launch_plan(name, name))
+            })
+        })
+        .prop_filter("a package holds something", |files| !files.0.is_empty())
+}
+
+proptest! {
+    #[test]
+    fn order_in_the_archive_does_not_matter(files in any_files(), seed in any::<u64>()) {
+        let mut shuffled = Files(files.0.clone());
+        // A different order for every seed, without a generator of our own.
+        shuffled.0.sort_by_key(|(name, _)| {
+            name.bytes().fold(seed, |hash, byte| hash.rotate_left(9) ^ u64::from(byte).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+        });
+        let (one, two) = (plan_all(&files.package()).unwrap(), plan_all(&shuffled.package()).unwrap());
+        prop_assert_eq!(one.to_string(), two.to_string());
+        prop_assert!(one.entities.iter().zip(&two.entities).all(|(a, b)| a.request == b.request));
+        for (index, entity) in one.entities.iter().enumerate() {
+            prop_assert!(entity.needs.iter().all(|need| *need < index));
+        }
+    }
+
+    #[test]
+    fn planning_twice_is_planning_once(files in any_files()) {
+        let first = plan_all(&files.package()).unwrap();
+        let again = first.entities.iter().fold(Files::default(), |files, entity| {
+            let request = entity.request.clone();
+            match entity.kind {
+                flyte_registration_crd::EntityType::Task => {
+                    files.task(&TaskCreateRequest::decode(request).unwrap().spec.unwrap())
+                }
+                flyte_registration_crd::EntityType::Workflow => {
+                    files.workflow(&WorkflowCreateRequest::decode(request).unwrap().spec.unwrap())
+                }
+                flyte_registration_crd::EntityType::LaunchPlan => {
+                    let request = LaunchPlanCreateRequest::decode(request).unwrap();
+                    let mut plan = launch_plan("", "");
+                    (plan.id, plan.spec) = (request.id, request.spec);
+                    files.launch_plan(&plan)
+                }
+            }
+        });
+        let second = plan_all(&again.package()).unwrap();
+        let requests = |plan: &Plan| {
+            let mut all: Vec<_> = plan.entities.iter().map(|entity| entity.request.clone()).collect();
+            all.sort();
+            all
+        };
+        prop_assert_eq!(requests(&first), requests(&second));
+    }
+
+    #[test]
+    fn no_content_of_a_file_panics(content in proptest::collection::vec(any::<u8>(), 0..200), kind in 1..4) {
+        let name = format!("0_a_{kind}.pb");
+        let _ = plan_all(&package([(name.as_str(), content)]));
+    }
+
+    #[test]
+    fn no_change_of_a_file_panics(at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>()) {
+        let mut content = referring().encode_to_vec();
+        let at = at.index(content.len());
+        content[at] = byte;
+        content.truncate(cut.index(content.len()) + 1);
+        let _ = plan_all(&package([("0_w_2.pb", content)]));
+    }
+}
