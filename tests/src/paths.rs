@@ -1,7 +1,9 @@
 //! Where things are: what is built once and cached, what one run leaves, and the binaries of this workspace.
 
 use std::{
+    collections::BTreeSet,
     env, fs,
+    net::TcpListener,
     path::{Path, PathBuf},
     process,
     sync::{
@@ -11,6 +13,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use parking_lot::Mutex;
 use rand::RngExt as _;
 
 /// The folder `tests/` of the checkout.
@@ -96,14 +99,16 @@ fn remove_ended(runs: &Path) {
     }
 }
 
-/// A TCP port of the loopback interface that nothing listens on.
+/// A TCP port of the loopback interface that nothing listens on, each time another.
 ///
 /// It lies below the ports that Linux gives to outgoing connections (from 32768), so that a peer that is restarted finds
 /// its port free again.
 pub fn free_port() -> Result<u16> {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     for _ in 0..1000 {
         let port = rand::rng().random_range(20_000..32_000);
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        // Whoever got it before may not listen on it yet.
+        if GIVEN.lock().insert(port) && TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return Ok(port);
         }
     }
