@@ -20,8 +20,8 @@ pub use spec::{
     ActivateLaunchPlans, DeletionPolicy, FlyteRegistrationSpec, LaunchPlans, SpecProblem,
 };
 pub use status::{
-    Counts, Entity, EntityAction, EntityType, FlyteRegistrationStatus, Package, Registration,
-    bounded,
+    Counts, ENTITIES_MAX, Entity, EntityAction, EntityType, FlyteRegistrationStatus, MESSAGE_MAX,
+    Package, Registration, bounded,
 };
 
 #[cfg(feature = "schema")]

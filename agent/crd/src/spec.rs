@@ -4,6 +4,7 @@
 use kube::core::Rule as Cel;
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "schema")]
 use crate::rules;
 #[cfg(feature = "schema")]
 use crate::rules::cel;

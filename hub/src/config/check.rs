@@ -1,0 +1,98 @@
+//! What the types of the configuration cannot say.
+
+use std::fmt;
+
+use super::Config;
+
+/// A value that cannot stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Its key, as in `tenants.warehouse.sources`.
+    pub key: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.message)
+    }
+}
+
+/// All of them, a line each.
+pub(super) fn list(problems: &[Problem]) -> String {
+    problems
+        .iter()
+        .map(Problem::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+impl Config {
+    /// Everything that is wrong with the whole.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut add = |key: String, message: &str| {
+            problems.push(Problem {
+                key,
+                message: message.to_owned(),
+            });
+        };
+
+        if self.listen.tls.is_none() && !self.listen.address.ip().is_loopback() {
+            add(
+                "listen.address".to_owned(),
+                "must be a loopback address as long as listen.tls is not set",
+            );
+        }
+        if self.work.concurrency == 0 {
+            add("work.concurrency".to_owned(), "must be at least 1");
+        }
+        if self.work.retry_initial.is_zero() || self.work.retry_initial > self.work.retry_max {
+            add(
+                "work.retryInitial".to_owned(),
+                "must be more than 0 and at most work.retryMax",
+            );
+        }
+        if self.session.heartbeat.as_secs() == 0 || self.session.heartbeat * 2 > self.session.gone {
+            add(
+                "session.heartbeat".to_owned(),
+                "must be at least 1s and at most half of session.gone",
+            );
+        }
+        for (name, source) in &self.sources {
+            for (key, message) in source.problems() {
+                add(format!("sources.{name}.{key}"), message);
+            }
+        }
+        for (name, tenant) in &self.tenants {
+            let key = |field: &str| format!("tenants.{name}.{field}");
+            if !self.flyte_admins.contains_key(&tenant.flyte_admin) {
+                add(
+                    key("flyteAdmin"),
+                    &format!("there is no flyteAdmins.{}", tenant.flyte_admin),
+                );
+            }
+            for source in tenant.sources.iter().chain(&tenant.default_source) {
+                if !self.sources.contains_key(source) {
+                    add(key("sources"), &format!("there is no sources.{source}"));
+                }
+            }
+            if let Some(default) = &tenant.default_source
+                && !tenant.sources.contains(default)
+            {
+                add(key("defaultSource"), "must be one of the tenant's sources");
+            }
+            for cluster in &tenant.clusters {
+                let known = self.clusters.keys().any(|name| cluster.matches(name));
+                if !known {
+                    add(
+                        key("clusters"),
+                        &format!("{cluster} matches none of clusters"),
+                    );
+                }
+            }
+        }
+        problems
+    }
+}

@@ -1,0 +1,85 @@
+use std::fs;
+
+use super::*;
+
+fn load_text(text: &str) -> Result<Config, ConfigError> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("hub.yaml");
+    fs::write(&file, text).unwrap();
+    load(&[file])
+}
+
+const WHOLE: &str = "
+clusters:
+  east: {tokenFile: /etc/hub/east}
+tenants:
+  warehouse:
+    clusters: [east]
+    namespaces: ['data-*']
+    flyteAdmin: main
+    projects: [data-warehouse]
+    domains: ['*']
+    sources: [registry]
+    defaultSource: registry
+sources:
+  registry: {kind: oci, registry: registry.example:5000}
+flyteAdmins:
+  main: {endpoint: 'flyte.example:443'}
+";
+
+#[test]
+fn a_whole_configuration_is_read() {
+    let config = load_text(WHOLE).unwrap();
+    assert_eq!(config.listen.address.port(), 7443);
+    assert!(config.tenants["warehouse"].namespaces[0].matches("data-dev"));
+}
+
+#[test]
+fn unknown_keys_are_refused_with_file_and_key() {
+    let error = load_text(&format!("{WHOLE}\nwork: {{retries: 3}}"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("retries") && error.contains("hub.yaml"),
+        "{error}"
+    );
+}
+
+#[test]
+fn names_must_exist() {
+    let text = WHOLE
+        .replace("flyteAdmin: main", "flyteAdmin: other")
+        .replace("sources: [registry]", "sources: [gone]");
+    let error = load_text(&text).unwrap_err().to_string();
+    assert!(
+        error.contains("tenants.warehouse.flyteAdmin: there is no flyteAdmins.other"),
+        "{error}"
+    );
+    assert!(
+        error.contains("tenants.warehouse.sources: there is no sources.gone"),
+        "{error}"
+    );
+    assert!(error.contains("tenants.warehouse.defaultSource"), "{error}");
+}
+
+#[test]
+fn without_tls_only_loopback() {
+    let error = load_text(&format!("{WHOLE}\nlisten: {{address: '0.0.0.0:7443'}}"))
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("listen.address"), "{error}");
+}
+
+#[test]
+fn a_missing_file_is_an_error() {
+    assert!(matches!(
+        load(&[PathBuf::from("/nonexistent/hub.yaml")]),
+        Err(ConfigError::Read(_))
+    ));
+}
+
+#[test]
+fn the_shipped_sample_is_valid() {
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/hub.yaml");
+    load(&[PathBuf::from(sample)]).unwrap();
+}

@@ -1,0 +1,183 @@
+//! Who may register what. Pure: a decision needs nothing but the policy and the question.
+//!
+//! Default deny: what no tenant allows is refused, and the refusal says which part of the
+//! question found no match.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::Deserialize;
+
+mod glob;
+pub use glob::Glob;
+
+/// A tenant: these namespaces of these clusters may register these packages there.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Tenant {
+    /// The clusters, by name.
+    pub clusters: Vec<Glob>,
+    /// Their namespaces.
+    pub namespaces: Vec<Glob>,
+    /// The FlyteAdmin to register in.
+    pub flyte_admin: String,
+    /// The Flyte projects.
+    pub projects: Vec<Glob>,
+    /// The Flyte domains.
+    pub domains: Vec<Glob>,
+    /// The sources that packages may come from.
+    pub sources: Vec<String>,
+    /// The source of relative package URIs.
+    #[serde(default)]
+    pub default_source: Option<String>,
+}
+
+/// Who asks for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// The cluster, by its verified identity.
+    pub cluster: &'a str,
+    /// The namespace of the resource.
+    pub namespace: &'a str,
+    /// The Flyte project that it asks for.
+    pub project: &'a str,
+    /// The Flyte domain that it asks for.
+    pub domain: &'a str,
+}
+
+/// It may, and on these terms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The tenant that allows it.
+    pub tenant: String,
+    /// The FlyteAdmin to register in.
+    pub flyte_admin: String,
+    /// The sources that the package may come from.
+    pub sources: Vec<String>,
+    /// The source of relative package URIs.
+    pub default_source: Option<String>,
+}
+
+/// It may not. Displays what the tenant may know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// No tenant has this namespace of this cluster.
+    Namespace {
+        /// The cluster.
+        cluster: String,
+        /// The namespace.
+        namespace: String,
+    },
+    /// The namespace's tenants do not have this project.
+    Project {
+        /// The namespace.
+        namespace: String,
+        /// The project.
+        project: String,
+    },
+    /// The namespace's tenants have the project, but not with this domain.
+    Domain {
+        /// The namespace.
+        namespace: String,
+        /// The project.
+        project: String,
+        /// The domain.
+        domain: String,
+    },
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Namespace { cluster, namespace } => {
+                write!(
+                    f,
+                    "namespace {namespace} of cluster {cluster} may not register anything"
+                )
+            }
+            Self::Project { namespace, project } => {
+                write!(
+                    f,
+                    "namespace {namespace} may not register into project {project}"
+                )
+            }
+            Self::Domain {
+                namespace,
+                project,
+                domain,
+            } => {
+                write!(
+                    f,
+                    "namespace {namespace} may not register into domain {domain} of project {project}"
+                )
+            }
+        }
+    }
+}
+
+/// The policy: all tenants by name.
+#[derive(Clone, Debug, Default)]
+pub struct Tenancy {
+    tenants: BTreeMap<String, Tenant>,
+}
+
+impl Tenancy {
+    /// The policy of `tenants`.
+    pub fn new(tenants: BTreeMap<String, Tenant>) -> Self {
+        Self { tenants }
+    }
+
+    /// Whether and on which terms `question` is allowed. Where several tenants allow it, the
+    /// first by name decides.
+    pub fn decide(&self, question: Question<'_>) -> Result<Grant, Denial> {
+        let Question {
+            cluster,
+            namespace,
+            project,
+            domain,
+        } = question;
+        let here: Vec<_> = self
+            .tenants
+            .iter()
+            .filter(|(_, tenant)| {
+                any(&tenant.clusters, cluster) && any(&tenant.namespaces, namespace)
+            })
+            .collect();
+        if here.is_empty() {
+            return Err(Denial::Namespace {
+                cluster: cluster.to_owned(),
+                namespace: namespace.to_owned(),
+            });
+        }
+        let with_project: Vec<_> = here
+            .into_iter()
+            .filter(|(_, tenant)| any(&tenant.projects, project))
+            .collect();
+        if with_project.is_empty() {
+            return Err(Denial::Project {
+                namespace: namespace.to_owned(),
+                project: project.to_owned(),
+            });
+        }
+        with_project
+            .into_iter()
+            .find(|(_, tenant)| any(&tenant.domains, domain))
+            .map(|(name, tenant)| Grant {
+                tenant: name.clone(),
+                flyte_admin: tenant.flyte_admin.clone(),
+                sources: tenant.sources.clone(),
+                default_source: tenant.default_source.clone(),
+            })
+            .ok_or_else(|| Denial::Domain {
+                namespace: namespace.to_owned(),
+                project: project.to_owned(),
+                domain: domain.to_owned(),
+            })
+    }
+}
+
+fn any(globs: &[Glob], text: &str) -> bool {
+    globs.iter().any(|glob| glob.matches(text))
+}
+
+#[cfg(test)]
+mod tests;
