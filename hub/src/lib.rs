@@ -2,6 +2,15 @@
 //! tells the agents what became of it. `docs/architecture.md` shows how the modules
 //! hang together.
 
+pub mod config;
+pub mod fleet;
+pub mod gateway;
+pub mod metrics;
 pub mod package;
+pub mod push;
+pub mod receipt;
 pub mod registrar;
 pub mod source;
+pub mod tenancy;
+pub mod web;
+pub mod work;

@@ -1,0 +1,265 @@
+//! The fleet: one synchronous index of what all clusters want and what became of it.
+//!
+//! Agents' messages and finished work go in; work to do and statuses to tell come out. It
+//! does no IO and reads no clock, so every decision can be tested with plain values.
+//! [`handle`] is the shell around it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use flyte_registration_crd::Reason;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::work::queue::{Queue, Share};
+
+mod backoff;
+mod cluster;
+mod entry;
+pub mod handle;
+mod observed;
+mod policy;
+mod render;
+mod session;
+mod settle;
+
+pub use cluster::{Refused, Told};
+pub use entry::{Failure, Outcome, Progress};
+pub use handle::FleetHandle;
+pub use observed::{Key, Malformed, Observed, SPEC_MAX};
+pub use policy::{Order, Policy};
+pub use session::Up;
+
+use cluster::Cluster;
+
+/// A moment, by the clock that only goes forward and by the one that people read.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// For delays.
+    pub instant: Instant,
+    /// For statuses.
+    pub wall: Timestamp,
+}
+
+impl Now {
+    /// The present.
+    pub fn read() -> Self {
+        Self {
+            instant: Instant::now(),
+            wall: Timestamp::now(),
+        }
+    }
+}
+
+/// A resource of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId {
+    /// The cluster, by its verified identity.
+    pub cluster: Arc<str>,
+    /// The resource in it.
+    pub key: Key,
+}
+
+impl std::fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{}/{}/{}",
+            self.cluster, self.key.namespace, self.key.name
+        )
+    }
+}
+
+/// Names one piece of work. What becomes of a ticket that is no longer current is void.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(u64);
+
+/// Work to do.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// To report by.
+    pub ticket: Ticket,
+    /// For whom.
+    pub id: ObjectId,
+    /// What.
+    pub order: Arc<Order>,
+}
+
+/// Delays and limits that the fleet keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Delay before the first repetition.
+    pub retry_initial: Duration,
+    /// Longest delay before a repetition.
+    pub retry_max: Duration,
+    /// Most resources of one cluster.
+    pub max_objects: usize,
+}
+
+/// How long progress must last before it is told. Most work is done sooner, and each
+/// status is a write in somebody's cluster.
+const PROGRESS_WORTH_TELLING: Duration = Duration::from_millis(500);
+
+/// See the module.
+#[derive(Debug)]
+pub struct Fleet {
+    settings: Settings,
+    policy: Arc<Policy>,
+    clusters: HashMap<Arc<str>, Cluster>,
+    queue: Queue<ObjectId>,
+    working: HashMap<Ticket, ObjectId>,
+    next_ticket: u64,
+    wake: Wake,
+}
+
+/// Whom to wake after a change.
+#[derive(Debug, Default)]
+pub struct Wake {
+    /// Clusters whose agents must be told something.
+    pub clusters: BTreeSet<Arc<str>>,
+    /// There may be work to do.
+    pub work: bool,
+    /// Work that nobody wants any more.
+    pub cancelled: Vec<Ticket>,
+}
+
+impl Fleet {
+    /// An empty fleet under `policy`.
+    pub fn new(policy: Policy, settings: Settings) -> Self {
+        Self {
+            settings,
+            policy: Arc::new(policy),
+            clusters: HashMap::new(),
+            queue: Queue::default(),
+            working: HashMap::new(),
+            next_ticket: 0,
+            wake: Wake::default(),
+        }
+    }
+
+    /// Whom to wake because of what happened since the last call.
+    pub fn take_wake(&mut self) -> Wake {
+        std::mem::take(&mut self.wake)
+    }
+
+    /// The next piece of work that is due, if any.
+    pub fn take(&mut self, now: Now) -> Option<Job> {
+        while let Some(id) = self.queue.pop(now.instant) {
+            let ticket = Ticket(self.next_ticket);
+            let Some(entry) = self
+                .clusters
+                .get_mut(&id.cluster)
+                .and_then(|cluster| cluster.entries.get_mut(&id.key))
+            else {
+                continue;
+            };
+            if let Some(order) = entry.begin(ticket, now) {
+                self.next_ticket += 1;
+                self.working.insert(ticket, id.clone());
+                return Some(Job { ticket, id, order });
+            }
+        }
+        None
+    }
+
+    /// When the next piece of work is due that is not due yet.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.queue.next_due()
+    }
+
+    /// Work has come as far as `progress`.
+    pub fn progress(&mut self, ticket: Ticket, progress: Progress, now: Now) {
+        let Some(id) = self.working.get(&ticket).cloned() else {
+            return;
+        };
+        let Some((dirt, entry)) = entry_of(&mut self.clusters, &id) else {
+            return;
+        };
+        if entry.progress(progress, now) {
+            dirt.soil(&id.key, now.instant + PROGRESS_WORTH_TELLING);
+            self.wake.clusters.insert(id.cluster);
+        }
+    }
+
+    /// Work has ended.
+    pub fn finish(&mut self, ticket: Ticket, outcome: Outcome, now: Now) {
+        let Some(id) = self.working.remove(&ticket) else {
+            return;
+        };
+        let policy = Arc::clone(&self.policy);
+        let Some((dirt, entry)) = entry_of(&mut self.clusters, &id) else {
+            return;
+        };
+        if let Some(delay) = entry.finish(&id.cluster, outcome, &policy, self.settings, now) {
+            self.queue
+                .push(entry.share(&id), id.clone(), Some(now.instant + delay));
+            self.wake.work = true;
+        }
+        dirt.soil(&id.key, now.instant);
+        self.wake.clusters.insert(id.cluster);
+    }
+
+    /// Everything is judged anew under another policy.
+    pub fn replace_policy(&mut self, policy: Policy, now: Now) {
+        self.policy = Arc::new(policy);
+        let ids: Vec<ObjectId> = self.ids().collect();
+        for id in ids {
+            self.judge(&id, now);
+        }
+    }
+
+    /// How many resources there are by cluster and reason. `None`: being deleted.
+    pub fn census(&self) -> BTreeMap<(Arc<str>, Option<Reason>), u64> {
+        let mut census = BTreeMap::new();
+        for (name, cluster) in &self.clusters {
+            for entry in cluster.entries.values() {
+                *census
+                    .entry((Arc::clone(name), entry.reason()))
+                    .or_default() += 1;
+            }
+        }
+        census
+    }
+
+    /// How many pieces of work wait, and how many are being done.
+    pub fn load(&self) -> (usize, usize) {
+        (self.queue.len(), self.working.len())
+    }
+
+    fn ids(&self) -> impl Iterator<Item = ObjectId> {
+        self.clusters.iter().flat_map(|(name, cluster)| {
+            cluster.entries.keys().map(|key| ObjectId {
+                cluster: Arc::clone(name),
+                key: key.clone(),
+            })
+        })
+    }
+}
+
+/// Split from `Fleet`, so that the other fields stay free to use.
+fn entry_of<'a>(
+    clusters: &'a mut HashMap<Arc<str>, Cluster>,
+    id: &ObjectId,
+) -> Option<(&'a mut cluster::Dirt, &'a mut entry::Entry)> {
+    let cluster = clusters.get_mut(&id.cluster)?;
+    let entry = cluster.entries.get_mut(&id.key)?;
+    Some((&mut cluster.dirt, entry))
+}
+
+/// The share of the work that `id` belongs to.
+fn share(tenant: &str, id: &ObjectId) -> Share {
+    Share {
+        tenant: tenant.into(),
+        cluster: Arc::clone(&id.cluster),
+        namespace: id.key.namespace.as_str().into(),
+    }
+}
+
+/// A new session: named at random, so that nobody guesses another's.
+pub type SessionId = Uuid;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! A cluster of the index, and what its agent must be told.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Instant,
+};
+
+use bytes::Bytes;
+
+use super::{Fleet, Key, Now, SessionId, entry::Entry, render::Shown};
+
+/// A session that may not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Another cluster goes by this name.
+    #[error("another cluster, with another uid of kube-system, is known by this name")]
+    OtherCluster,
+    /// A newer session of the cluster took over.
+    #[error("a newer session of this cluster took over")]
+    Superseded,
+    /// The cluster has more resources than it may have.
+    #[error("this cluster has more resources than the hub's limit")]
+    TooManyObjects,
+}
+
+/// Something that an agent must be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// What the resource should show.
+    Status {
+        /// Which resource.
+        key: Key,
+        /// Its uid.
+        uid: String,
+        /// The generation that the status is about.
+        generation: i64,
+        /// The whole status.
+        json: Bytes,
+    },
+    /// The finalizer may go.
+    Release {
+        /// Which resource.
+        key: Key,
+        /// Its uid.
+        uid: String,
+    },
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Cluster {
+    /// uid of its kube-system, by the first session.
+    pub uid: String,
+    pub session: Option<SessionId>,
+    /// The snapshot that is under way.
+    pub snapshot: Option<Snapshot>,
+    pub entries: BTreeMap<Key, Entry>,
+    pub dirt: Dirt,
+}
+
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    pub number: u64,
+    pub seen: BTreeSet<Key>,
+}
+
+/// The entries whose agent may have to be told something, and from when on.
+#[derive(Debug, Default)]
+pub(super) struct Dirt(BTreeMap<Key, Instant>);
+
+impl Dirt {
+    pub fn soil(&mut self, key: &Key, due: Instant) {
+        let place = self.0.entry(key.clone()).or_insert(due);
+        *place = due.min(*place);
+    }
+
+    pub fn forget(&mut self, key: &Key) {
+        self.0.remove(key);
+    }
+}
+
+impl Fleet {
+    /// A session of `cluster` begins; an older one ends with it.
+    pub fn open(
+        &mut self,
+        cluster: &Arc<str>,
+        uid: &str,
+        session: SessionId,
+    ) -> Result<(), Refused> {
+        let known = self.clusters.entry(Arc::clone(cluster)).or_default();
+        if !known.uid.is_empty() && known.uid != uid {
+            return Err(Refused::OtherCluster);
+        }
+        uid.clone_into(&mut known.uid);
+        if known.session.replace(session).is_some() {
+            self.wake.clusters.insert(Arc::clone(cluster));
+        }
+        known.snapshot = None;
+        known.dirt = Dirt::default();
+        for entry in known.entries.values_mut() {
+            entry.told = None;
+            entry.released = false;
+        }
+        Ok(())
+    }
+
+    /// A session ends. What its cluster wants stays known, and goes on.
+    pub fn close(&mut self, cluster: &str, session: SessionId) {
+        if let Some(known) = self.clusters.get_mut(cluster)
+            && known.session == Some(session)
+        {
+            known.session = None;
+            known.snapshot = None;
+        }
+    }
+
+    /// How many clusters are connected.
+    pub fn connected(&self) -> usize {
+        self.clusters
+            .values()
+            .filter(|cluster| cluster.session.is_some())
+            .count()
+    }
+
+    /// At most `limit` things that `session` must be told now, and when there will be more.
+    pub fn tell(
+        &mut self,
+        cluster: &str,
+        session: SessionId,
+        limit: usize,
+        now: Now,
+    ) -> Result<(Vec<Told>, Option<Instant>), Refused> {
+        let known = self
+            .clusters
+            .get_mut(cluster)
+            .filter(|known| known.session == Some(session))
+            .ok_or(Refused::Superseded)?;
+        let due: Vec<Key> = known
+            .dirt
+            .0
+            .iter()
+            .filter(|(_, due)| **due <= now.instant)
+            .map(|(key, _)| key.clone())
+            .take(limit)
+            .collect();
+        let policy = Arc::clone(&self.policy);
+        let told = due
+            .into_iter()
+            .filter_map(|key| {
+                known.dirt.forget(&key);
+                known.entries.get_mut(&key)?.tell(cluster, key, &policy)
+            })
+            .collect();
+        Ok((told, known.dirt.0.values().min().copied()))
+    }
+}
+
+impl Entry {
+    fn tell(&mut self, cluster: &str, key: Key, policy: &super::Policy) -> Option<Told> {
+        let uid = self.observed.uid.clone();
+        if self.observed.deleting {
+            let release = self.observed.finalizer && !self.released;
+            self.released |= release;
+            return release.then_some(Told::Release { key, uid });
+        }
+        if self.shown.hash()? == self.observed.status_hash {
+            return None;
+        }
+        if let Shown::Receipt(payload) = &self.shown {
+            // It does not show what the receipt was issued for: somebody else wrote there.
+            let payload = payload.as_ref().clone();
+            self.show_receipt(cluster, payload, policy);
+        }
+        let Shown::Status { json, hash, .. } = &self.shown else {
+            return None;
+        };
+        if *hash == self.observed.status_hash {
+            return None;
+        }
+        self.told = Some(hash.clone());
+        Some(Told::Status {
+            key,
+            uid,
+            generation: self.observed.generation,
+            json: json.clone(),
+        })
+    }
+}

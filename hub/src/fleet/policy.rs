@@ -1,0 +1,202 @@
+//! What follows from an object under the present policy. Pure.
+
+use std::collections::BTreeMap;
+
+use flyte_registration_crd::{ActivateLaunchPlans, DeletionPolicy, FlyteRegistrationSpec, Reason};
+
+use super::{ObjectId, Observed};
+use crate::{
+    package::{Selection, Target},
+    receipt,
+    source::{Allowed, PackageRef, SourceConfig, Wanted, locate},
+    tenancy::{Question, Tenancy},
+};
+
+/// All that a judgement depends on besides the object.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Who may register what.
+    pub tenancy: Tenancy,
+    /// Where packages come from.
+    pub sources: BTreeMap<String, SourceConfig>,
+    /// The epoch of each FlyteAdmin, by name.
+    pub epochs: BTreeMap<String, String>,
+    /// Signs and verifies receipts.
+    pub receipts: receipt::Key,
+}
+
+/// A registration to carry out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The tenant that may.
+    pub tenant: String,
+    /// The FlyteAdmin to register in.
+    pub flyte_admin: String,
+    /// Its epoch.
+    pub epoch: String,
+    /// The package.
+    pub package: PackageRef,
+    /// Project, domain and version.
+    pub target: Target,
+    /// Which part of the package.
+    pub selection: Selection,
+    /// Somebody asked to look again: what this hub did before does not count.
+    pub recheck: bool,
+}
+
+/// What follows from an object.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// It is going away.
+    Deleting,
+    /// Nothing is to be done, for this reason.
+    Settled(Reason, String),
+    /// It is done: the receipt says so.
+    Done(Box<receipt::Payload>),
+    /// It is to be done.
+    Work(Box<Order>),
+}
+
+impl Policy {
+    /// Judges `observed`. `own_receipt` is one that this process issued and that the object may
+    /// not show yet.
+    pub(super) fn judge(
+        &self,
+        id: &ObjectId,
+        observed: &Observed,
+        own_receipt: Option<&str>,
+    ) -> Verdict {
+        if observed.deleting {
+            return Verdict::Deleting;
+        }
+        match self.order(id, observed) {
+            Err((reason, message)) => Verdict::Settled(reason, message),
+            Ok(order) => match self.receipt(id, observed, own_receipt, &order) {
+                Some(payload) if payload.request == observed.request => {
+                    Verdict::Done(Box::new(payload))
+                }
+                earlier => Verdict::Work(Box::new(Order {
+                    recheck: earlier.is_some(),
+                    ..order
+                })),
+            },
+        }
+    }
+
+    fn order(&self, id: &ObjectId, observed: &Observed) -> Result<Order, (Reason, String)> {
+        let spec = observed
+            .spec
+            .as_ref()
+            .map_err(|message| (Reason::InvalidSpec, message.clone()))?;
+        let problems: Vec<String> = spec.check().iter().map(ToString::to_string).collect();
+        if !problems.is_empty() {
+            return Err((Reason::InvalidSpec, problems.join("; ")));
+        }
+        if spec.suspend == Some(true) {
+            return Err((Reason::Suspended, "spec.suspend is set".to_owned()));
+        }
+        if let Some(field) = unsupported(spec) {
+            return Err((
+                Reason::NotSupported,
+                format!("{field} is not supported by this hub yet"),
+            ));
+        }
+        let question = Question {
+            cluster: &id.cluster,
+            namespace: &id.key.namespace,
+            project: &spec.workflow_project,
+            domain: &spec.workflow_domain,
+        };
+        let grant = self
+            .tenancy
+            .decide(question)
+            .map_err(|denial| (Reason::Denied, denial.to_string()))?;
+        let wanted = Wanted {
+            uri: &spec.workflow_package_uri,
+            version: &spec.workflow_version,
+            digest: spec.digest.as_deref(),
+        };
+        let allowed = Allowed {
+            default_source: grant.default_source.as_deref(),
+            sources: &grant.sources,
+        };
+        let package = locate(wanted, allowed, &self.sources)
+            .map_err(|error| (error.reason(), error.to_string()))?;
+        Ok(Order {
+            epoch: self
+                .epochs
+                .get(&grant.flyte_admin)
+                .cloned()
+                .unwrap_or_default(),
+            tenant: grant.tenant,
+            flyte_admin: grant.flyte_admin,
+            package,
+            target: Target {
+                project: spec.workflow_project.clone(),
+                domain: spec.workflow_domain.clone(),
+                version: spec.workflow_version.clone(),
+            },
+            selection: Selection {
+                workflow_name: spec.workflow_name.clone(),
+            },
+            recheck: false,
+        })
+    }
+
+    /// The payload of a receipt that covers `order`, whatever request it answers.
+    fn receipt(
+        &self,
+        id: &ObjectId,
+        observed: &Observed,
+        own: Option<&str>,
+        order: &Order,
+    ) -> Option<receipt::Payload> {
+        let subject = observed.subject(&id.cluster);
+        own.into_iter()
+            .chain([observed.receipt.as_str()])
+            .filter_map(|receipt| self.receipts.verify(subject, receipt))
+            .find(|payload| {
+                payload.flyte_admin == order.flyte_admin && payload.epoch == order.epoch
+            })
+    }
+}
+
+impl Observed {
+    /// What a receipt for this object is bound to.
+    pub(super) fn subject<'a>(&'a self, cluster: &'a str) -> receipt::Subject<'a> {
+        receipt::Subject {
+            cluster,
+            uid: &self.uid,
+            generation: self.generation,
+            spec_sha256: &self.spec_sha256,
+        }
+    }
+}
+
+/// The first field that is in the CRD for later, and set to something that would have to be obeyed.
+fn unsupported(spec: &FlyteRegistrationSpec) -> Option<&'static str> {
+    let activate = spec
+        .launch_plans
+        .as_ref()
+        .and_then(|plans| plans.activate)
+        .unwrap_or_default();
+    [
+        (
+            activate != ActivateLaunchPlans::None,
+            "spec.launchPlans.activate",
+        ),
+        (spec.service_account.is_some(), "spec.serviceAccount"),
+        (spec.iam_role.is_some(), "spec.iamRole"),
+        (
+            spec.raw_output_data_prefix.is_some(),
+            "spec.rawOutputDataPrefix",
+        ),
+        (spec.interval.is_some(), "spec.interval"),
+        (
+            spec.deletion_policy == Some(DeletionPolicy::Deactivate),
+            "spec.deletionPolicy: Deactivate",
+        ),
+    ]
+    .into_iter()
+    .find_map(|(set, field)| set.then_some(field))
+}

@@ -1,0 +1,272 @@
+//! Statuses, from what an entry knows. Pure.
+
+use bytes::Bytes;
+use flyte_registration_crd::{
+    Condition, ConditionStatus, ConditionType, Counts, ENTITIES_MAX, Entity,
+    FlyteRegistrationStatus, MESSAGE_MAX, Nature, Reason, Registration, bounded, canonical,
+};
+use jiff::Timestamp;
+
+use super::{Now, Order, Policy, entry::Entry};
+use crate::receipt;
+
+/// Longest message of one entity, in bytes.
+const ENTITY_MESSAGE_MAX: usize = 256;
+
+/// What a resource should show.
+#[derive(Debug)]
+pub(super) enum Shown {
+    /// Nothing: it is not ours to say anything about it.
+    Nothing,
+    /// This.
+    Status {
+        /// Its reason.
+        reason: Reason,
+        /// The whole, as JSON.
+        json: Bytes,
+        /// Its `canonical::status_hash`.
+        hash: Vec<u8>,
+    },
+    /// What it showed when the receipt was issued.
+    Receipt(Box<receipt::Payload>),
+}
+
+impl Shown {
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Nothing => None,
+            Self::Status { reason, .. } => Some(*reason),
+            Self::Receipt(_) => Some(Reason::Registered),
+        }
+    }
+
+    /// The hash of what should be shown; `None` when nothing should.
+    pub fn hash(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Nothing => None,
+            Self::Status { hash, .. } => Some(hash.clone()),
+            Self::Receipt(payload) => Some(hex::decode(&payload.status_hash).unwrap_or_default()),
+        }
+    }
+}
+
+/// The parts of a status that not every one has.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    pub counts: Option<Counts>,
+    pub entities: Vec<Entity>,
+    pub completed_at: Option<Timestamp>,
+    pub next_retry_at: Option<Timestamp>,
+    pub flyte_admin: Option<String>,
+}
+
+/// The conditions shown last, for the times of their transitions.
+#[derive(Debug, Default)]
+pub(super) struct Conditions(Vec<Condition>);
+
+impl Conditions {
+    fn next(
+        &mut self,
+        reason: Reason,
+        message: &str,
+        generation: i64,
+        at: Timestamp,
+    ) -> Vec<Condition> {
+        use ConditionStatus::{False, True, Unknown};
+        let [ready, reconciling, stalled] = match reason.nature() {
+            Nature::Done => [True, False, False],
+            Nature::Progressing => [Unknown, True, False],
+            Nature::Retried => [False, True, False],
+            Nature::Stalled => [False, False, True],
+            Nature::Idle => [False, False, False],
+        };
+        let types = [
+            (ConditionType::Ready, ready),
+            (ConditionType::Reconciling, reconciling),
+            (ConditionType::Stalled, stalled),
+        ];
+        let conditions: Vec<Condition> = types
+            .into_iter()
+            .map(|(type_, status)| Condition {
+                type_,
+                status,
+                reason,
+                message: said(type_, status, message),
+                last_transition_time: self.since(type_, status).unwrap_or_else(|| seconds(at)),
+                observed_generation: generation,
+            })
+            .collect();
+        self.0.clone_from(&conditions);
+        conditions
+    }
+
+    fn since(&self, type_: ConditionType, status: ConditionStatus) -> Option<String> {
+        let last = self.0.iter().find(|condition| condition.type_ == type_)?;
+        (last.status == status).then(|| last.last_transition_time.clone())
+    }
+}
+
+/// `Ready` always says why; that something is not the matter needs no words.
+fn said(type_: ConditionType, status: ConditionStatus, message: &str) -> String {
+    if type_ == ConditionType::Ready || status == ConditionStatus::True {
+        bounded(message, MESSAGE_MAX)
+    } else {
+        String::new()
+    }
+}
+
+impl Entry {
+    /// Shows `reason` and `message`.
+    pub(super) fn show(&mut self, reason: Reason, message: &str, facts: Facts, now: Now) {
+        let status = self.status(reason, message, facts, now.wall);
+        self.shown = shown(reason, status);
+    }
+
+    /// Shows that it is registered, with a receipt for it.
+    pub(super) fn show_registered(
+        &mut self,
+        cluster: &str,
+        order: &Order,
+        facts: Facts,
+        policy: &Policy,
+        now: Now,
+    ) {
+        let counts = facts.counts.unwrap_or_default();
+        let started_at = self.started_at.unwrap_or(now.wall);
+        let payload = receipt::Payload {
+            flyte_admin: order.flyte_admin.clone(),
+            epoch: order.epoch.clone(),
+            package: self.package.clone().unwrap_or_default(),
+            counts,
+            started_at: millis(started_at),
+            completed_at: millis(now.wall),
+            attempts: self.attempts,
+            request: self.observed.request.clone(),
+            status_hash: String::new(),
+        };
+        self.show_done(cluster, payload, facts.entities, policy, now.wall);
+    }
+
+    /// Shows what a receipt says was done. Its entities are not in the receipt.
+    pub(super) fn show_receipt(
+        &mut self,
+        cluster: &str,
+        payload: receipt::Payload,
+        policy: &Policy,
+    ) {
+        let at = payload
+            .completed_at
+            .parse()
+            .unwrap_or(Timestamp::UNIX_EPOCH);
+        self.attempts = payload.attempts;
+        self.package = Some(payload.package.clone());
+        self.started_at = payload.started_at.parse().ok();
+        self.show_done(cluster, payload, Vec::new(), policy, at);
+    }
+
+    fn show_done(
+        &mut self,
+        cluster: &str,
+        mut payload: receipt::Payload,
+        entities: Vec<Entity>,
+        policy: &Policy,
+        at: Timestamp,
+    ) {
+        let facts = Facts {
+            counts: Some(payload.counts),
+            entities,
+            completed_at: payload.completed_at.parse().ok(),
+            flyte_admin: Some(payload.flyte_admin.clone()),
+            next_retry_at: None,
+        };
+        let mut status = self.status(Reason::Registered, &summary(payload.counts), facts, at);
+        payload.status_hash = hex::encode(canonical::status_hash(
+            serde_json::to_value(&status).ok().as_ref(),
+        ));
+        let receipt = policy
+            .receipts
+            .issue(self.observed.subject(cluster), &payload);
+        status.receipt = Some(receipt.clone());
+        self.receipt = Some(receipt);
+        self.shown = shown(Reason::Registered, status);
+    }
+
+    fn status(
+        &mut self,
+        reason: Reason,
+        message: &str,
+        facts: Facts,
+        at: Timestamp,
+    ) -> FlyteRegistrationStatus {
+        let generation = self.observed.generation;
+        let registration = self.started_at.map(|started_at| Registration {
+            flyte_admin: facts.flyte_admin,
+            started_at: Some(millis(started_at)),
+            completed_at: facts.completed_at.map(millis),
+            attempts: self.attempts,
+            next_retry_at: facts.next_retry_at.map(millis),
+        });
+        FlyteRegistrationStatus {
+            observed_generation: Some(generation),
+            conditions: self.conditions.next(reason, message, generation, at),
+            package: self.package.clone(),
+            registration,
+            counts: facts.counts,
+            entities: listed(facts.entities),
+            last_handled_reconcile_at: self.observed.request.clone(),
+            receipt: None,
+        }
+    }
+}
+
+fn shown(reason: Reason, status: FlyteRegistrationStatus) -> Shown {
+    // A status of ours is always JSON; an empty one would only be told again.
+    let value = serde_json::to_value(status).unwrap_or_default();
+    let hash = canonical::status_hash(Some(&value));
+    Shown::Status {
+        reason,
+        json: Bytes::from(canonical::text(&value)),
+        hash,
+    }
+}
+
+/// The failed ones first, no more than fit.
+fn listed(mut entities: Vec<Entity>) -> Vec<Entity> {
+    entities.sort_by_key(|entity| entity.action);
+    entities.truncate(ENTITIES_MAX);
+    for entity in &mut entities {
+        entity.message = entity
+            .message
+            .take()
+            .map(|message| bounded(&message, ENTITY_MESSAGE_MAX));
+    }
+    entities
+}
+
+fn summary(counts: Counts) -> String {
+    let Counts {
+        tasks,
+        workflows,
+        launch_plans,
+        created,
+        unchanged,
+        ..
+    } = counts;
+    let many =
+        |number: u32, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
+    format!(
+        "{}, {} and {} are registered: {created} created, {unchanged} unchanged",
+        many(tasks, "task"),
+        many(workflows, "workflow"),
+        many(launch_plans, "launch plan"),
+    )
+}
+
+/// As `metav1.Time` has it.
+fn seconds(at: Timestamp) -> String {
+    format!("{at:.0}")
+}
+
+fn millis(at: Timestamp) -> String {
+    format!("{at:.3}")
+}

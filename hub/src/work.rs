@@ -1,0 +1,3 @@
+//! Work: a fair queue, and the tasks that take from it.
+
+pub mod queue;
