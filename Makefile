@@ -25,9 +25,12 @@ peers: prerequisites ## Build the real peers of the tests (kube-apiserver, etcd,
 build: prerequisites
 	cargo build --workspace --bins
 
+demo: prerequisites build ## Two clusters, one hub, a real package registered; ONCE=1 checks it and exits
+	@$(RUNNER) demo $(if $(ONCE),--once)
+
 test: deps peers build ## Run all tests, on the real peers too
 	cargo test --workspace
-# demo: `$(MAKE) demo ONCE=1` comes here.
+	@$(RUNNER) demo --once
 
 check: deps prerequisites ## Formatting, lints, licences, documentation
 	cargo fmt --all --check

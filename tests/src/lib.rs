@@ -4,16 +4,19 @@
 //! Tests run inside [`block_on`] and take the shared [`World`]; what the peers need is built by [`install`].
 
 pub mod command;
+pub mod demo;
 pub mod install;
 pub mod package;
 pub mod paths;
 pub mod peers;
 pub mod process;
 mod runtime;
+pub mod system;
 pub mod tls;
 pub mod wait;
 mod world;
 
 pub use runtime::block_on;
+pub use system::{Setup, System};
 pub use wait::wait_until;
-pub use world::World;
+pub use world::{PROJECTS, World};
