@@ -1,0 +1,121 @@
+//! Every gRPC call passes here: it is counted, delayed, failed on request, and
+//! answered.
+
+use std::{
+    convert::Infallible,
+    future::{self, Future},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use parking_lot::RwLock;
+use tonic::{
+    Request, Response, Status,
+    body::Body,
+    server::{Grpc, UnaryService},
+};
+
+use crate::{
+    admin::Admin,
+    codec::RawCodec,
+    counters::{Call, Counters},
+    faults::{Action, Faults},
+    pool::Pool,
+    service,
+};
+
+/// What calls share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Answers.
+    pub admin: Admin,
+    /// Counts.
+    pub counters: Counters,
+    /// Fails.
+    pub faults: Faults,
+    /// Database connections.
+    pub pool: Pool,
+    /// Added to every call.
+    pub latency: RwLock<Duration>,
+}
+
+type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// The service behind every path that no other one has.
+#[derive(Debug, Clone)]
+pub struct Front(pub Arc<Shared>);
+
+impl tower::Service<http::Request<axum::body::Body>> for Front {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Pending<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<axum::body::Body>) -> Self::Future {
+        let path = request.uri().path().trim_start_matches('/').to_owned();
+        let (service, method) = path.rsplit_once('/').unwrap_or((&path, ""));
+        let unary = Unary {
+            shared: Arc::clone(&self.0),
+            service: service.to_owned(),
+            method: method.to_owned(),
+        };
+        let unlimited = Some(usize::MAX); // the service has the limit, and its text
+        let mut grpc = Grpc::new(RawCodec).apply_max_message_size_config(unlimited, unlimited);
+        Box::pin(async move { Ok(grpc.unary(unary, request.map(Body::new)).await) })
+    }
+}
+
+struct Unary {
+    shared: Arc<Shared>,
+    service: String,
+    method: String,
+}
+
+impl UnaryService<Bytes> for Unary {
+    type Response = Bytes;
+    type Future = Pending<Result<Response<Bytes>, Status>>;
+
+    fn call(&mut self, request: Request<Bytes>) -> Self::Future {
+        let shared = Arc::clone(&self.shared);
+        let (service, method) = (self.service.clone(), self.method.clone());
+        Box::pin(async move {
+            let bytes = request.into_inner();
+            let call = Call::read(&service, &method, &bytes);
+            let flight = shared.counters.start(call.clone());
+            let answer = answer(&shared, &service, &method, &call, &bytes).await;
+            flight.end(answer.as_ref().err().map_or(tonic::Code::Ok, Status::code));
+            answer.map(Response::new)
+        })
+    }
+}
+
+async fn answer(
+    shared: &Shared,
+    service: &str,
+    method: &str,
+    call: &Call,
+    bytes: &[u8],
+) -> Result<Bytes, Status> {
+    let fault = shared.faults.next(call);
+    match fault {
+        Some(Action::Hang) => future::pending::<()>().await,
+        Some(Action::DelayMs(ms)) => tokio::time::sleep(Duration::from_millis(ms)).await,
+        Some(Action::Fail { code, ref message }) => return Err(Status::new(code.into(), message)),
+        Some(Action::LostAnswer) | None => {}
+    }
+    let latency = *shared.latency.read();
+    let _connections = shared.pool.take(service, method, latency).await;
+    let answer = service::call(&shared.admin, service, method, bytes);
+    if matches!(fault, Some(Action::LostAnswer)) {
+        return Err(Status::unavailable("connection reset by peer"));
+    }
+    answer
+        .map(Bytes::from)
+        .map_err(crate::error::AdminError::into_status)
+}

@@ -1,0 +1,78 @@
+//! What tests ask of the emulator itself, over HTTP.
+//!
+//! | call | what |
+//! | --- | --- |
+//! | `GET /counters` | [`counters::Snapshot`](crate::counters::Snapshot) |
+//! | `POST /counters/reset` | counts from zero |
+//! | `GET /log` | the calls in their order ([`counters::Logged`](crate::counters::Logged)) |
+//! | `GET /faults`, `POST /faults`, `DELETE /faults` | a list of [`faults::Rule`](crate::faults::Rule); POST adds |
+//! | `POST /latency` | `{"ms": 20}`: added to every call |
+//! | `POST /wipe` | as if the database had been reset; the counters stay |
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    routing::{get, post},
+};
+use serde::Deserialize;
+
+use crate::{counters, faults::Rule, grpc::Shared};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Latency {
+    ms: u64,
+}
+
+type Front = State<Arc<Shared>>;
+
+/// The routes.
+pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/counters", get(read_counters))
+        .route("/counters/reset", post(reset_counters))
+        .route("/log", get(read_log))
+        .route(
+            "/faults",
+            get(read_faults).post(add_faults).delete(clear_faults),
+        )
+        .route("/latency", post(set_latency))
+        .route("/wipe", post(wipe))
+        .with_state(shared)
+}
+
+async fn read_counters(State(shared): Front) -> Json<counters::Snapshot> {
+    Json(shared.counters.snapshot())
+}
+
+async fn reset_counters(State(shared): Front) {
+    shared.counters.reset();
+}
+
+async fn read_log(State(shared): Front) -> Json<Vec<counters::Logged>> {
+    Json(shared.counters.log())
+}
+
+async fn read_faults(State(shared): Front) -> Json<Vec<Rule>> {
+    Json(shared.faults.rules())
+}
+
+async fn add_faults(State(shared): Front, Json(rules): Json<Vec<Rule>>) {
+    shared.faults.add(rules);
+}
+
+async fn clear_faults(State(shared): Front) {
+    shared.faults.clear();
+}
+
+async fn set_latency(State(shared): Front, Json(latency): Json<Latency>) {
+    *shared.latency.write() = Duration::from_millis(latency.ms);
+}
+
+async fn wipe(State(shared): Front) -> Result<(), (StatusCode, String)> {
+    let wiped = shared.admin.wipe();
+    wiped.map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.message))
+}

@@ -1,0 +1,366 @@
+//! Filters, order and pages, as the real server passes them to its database.
+
+use std::{cmp::Ordering, sync::LazyLock};
+
+use flyte_registration_proto::flyteidl::admin;
+use regex::Regex;
+use tonic::Code;
+
+use crate::error::{AdminError, Answer};
+
+/// The value of a column.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cell {
+    /// No value, or one that nobody filters by.
+    Null,
+    /// Number.
+    Int(i64),
+    /// Microseconds since 1970.
+    Time(u64),
+    /// Text.
+    Text(String),
+}
+
+/// A table, by the letter that messages call it and with its columns.
+#[derive(Debug, Clone, Copy)]
+pub struct Entity {
+    /// What messages call it.
+    pub letter: &'static str,
+    /// What a filter's field may start with.
+    prefix: &'static str,
+    /// The table's name.
+    pub table: &'static str,
+    columns: &'static [&'static str],
+}
+
+const BASE: [&str; 8] = [
+    "id",
+    "created_at",
+    "updated_at",
+    "deleted_at",
+    "project",
+    "domain",
+    "name",
+    "version",
+];
+
+/// Tasks.
+pub const TASK: Entity = Entity {
+    letter: "t",
+    prefix: "task",
+    table: "tasks",
+    columns: &["closure", "digest", "type", "short_description"],
+};
+/// Workflows.
+pub const WORKFLOW: Entity = Entity {
+    letter: "w",
+    prefix: "workflow",
+    table: "workflows",
+    columns: &[
+        "typed_interface",
+        "remote_closure_identifier",
+        "digest",
+        "short_description",
+    ],
+};
+/// Launch plans.
+pub const LAUNCH_PLAN: Entity = Entity {
+    letter: "l",
+    prefix: "launch_plan",
+    table: "launch_plans",
+    columns: &[
+        "spec",
+        "workflow_id",
+        "closure",
+        "state",
+        "digest",
+        "schedule_type",
+        "launch_condition_type",
+    ],
+};
+/// Projects, whose columns are these alone.
+pub const PROJECT: Entity = Entity {
+    letter: "p",
+    prefix: "project",
+    table: "projects",
+    columns: &["identifier", "description", "labels", "state"],
+};
+/// Names without versions.
+pub const NAMED_ENTITY: Entity = Entity {
+    letter: "nen",
+    prefix: "entities",
+    table: "entities",
+    columns: &["resource_type", "description", "state"],
+};
+/// Further prefixes that messages know a letter for.
+const OTHERS: [(&str, &str); 8] = [
+    ("execution", "e"),
+    ("node_execution", "ne"),
+    ("task_execution", "te"),
+    ("named_entity_metadata", "nem"),
+    ("signal", "s"),
+    ("admin_tag", "at"),
+    ("execution_admin_tag", "eat"),
+    ("execution_tag", "et"),
+];
+
+impl Entity {
+    fn has(&self, column: &str) -> bool {
+        let base = match self.letter {
+            "p" => &["id", "created_at", "updated_at", "deleted_at", "name"][..],
+            "nen" => &["project", "domain", "name"][..],
+            _ => &BASE[..],
+        };
+        base.contains(&column) || self.columns.contains(&column)
+    }
+}
+
+/// One condition on a row.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    /// The table whose column it is.
+    pub entity: &'static str,
+    function: String,
+    /// The column.
+    pub column: String,
+    values: Vec<String>,
+}
+
+static FORM: LazyLock<Regex> = LazyLock::new(|| {
+    #[allow(clippy::expect_used)] // a literal
+    Regex::new(r"(.+)\((.+),\s?(.+)\)").expect("a regular expression")
+});
+const FUNCTIONS: [&str; 10] = [
+    "contains",
+    "not_like",
+    "gt",
+    "gte",
+    "lt",
+    "lte",
+    "eq",
+    "ne",
+    "value_in",
+    "value_not_in",
+];
+
+/// Reads `func(field,value)+…`; fields of `joined` tables need their prefix.
+pub fn filters(text: &str, primary: Entity, joined: &[Entity]) -> Answer<Vec<Filter>> {
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    text.split('+')
+        .map(|filter| parse(filter, primary, joined))
+        .collect()
+}
+
+fn parse(text: &str, primary: Entity, joined: &[Entity]) -> Answer<Filter> {
+    let found = FORM
+        .captures(text)
+        .ok_or_else(|| AdminError::bad_value("filters"))?;
+    let (function, field, values) = (&found[1], &found[2], &found[3]);
+    let known = [TASK, WORKFLOW, LAUNCH_PLAN, PROJECT, NAMED_ENTITY];
+    let (prefix, column) = field.split_once('.').unwrap_or(("", field));
+    let other = OTHERS
+        .iter()
+        .find(|(name, _)| *name == prefix)
+        .map(|(_, letter)| *letter);
+    let named = known
+        .iter()
+        .find(|entity| entity.prefix == prefix && !prefix.is_empty());
+    let (letter, column) = match (named, other) {
+        (Some(entity), _) => (entity.letter, column),
+        (None, Some(letter)) => (letter, column),
+        (None, None) => (primary.letter, field),
+    };
+    let allowed = [primary].into_iter().chain(joined.iter().copied());
+    let Some(entity) = allowed.into_iter().find(|entity| entity.letter == letter) else {
+        let text = format!("'{letter}' entity is not allowed in filters");
+        return Err(AdminError::invalid(text));
+    };
+    if !entity.has(column) {
+        return Err(AdminError::invalid(format!(
+            "'{letter}.{column}' is invalid filter"
+        )));
+    }
+    if !FUNCTIONS.contains(&function) {
+        return Err(AdminError::invalid(format!(
+            "unrecognized filter function: {function}"
+        )));
+    }
+    Ok(Filter {
+        entity: entity.letter,
+        function: function.to_owned(),
+        column: column.to_owned(),
+        values: values.split(';').map(str::to_owned).collect(),
+    })
+}
+
+impl Filter {
+    /// Whether a value passes; an error where the database could not compare.
+    pub fn accepts(&self, cell: &Cell) -> Answer<bool> {
+        let text = match cell {
+            Cell::Text(text) => text.clone(),
+            Cell::Int(number) => number.to_string(),
+            Cell::Time(_) | Cell::Null => String::new(),
+        };
+        let first = self.values.first().map_or("", String::as_str);
+        let compared = |order: fn(Ordering) -> bool| -> Answer<bool> {
+            Ok(*cell != Cell::Null && order(cell.cmp(&convert(first, cell)?)))
+        };
+        match self.function.as_str() {
+            "contains" => Ok(like(&text, &format!("%{first}%"))),
+            "not_like" => Ok(!like(&text, first)),
+            "gt" => compared(Ordering::is_gt),
+            "gte" => compared(Ordering::is_ge),
+            "lt" => compared(Ordering::is_lt),
+            "lte" => compared(Ordering::is_le),
+            "ne" => compared(Ordering::is_ne),
+            "value_in" => Ok(self.values.contains(&text)),
+            "value_not_in" => Ok(!self.values.contains(&text)),
+            _ => compared(Ordering::is_eq),
+        }
+    }
+}
+
+/// The filter's text as the column's type.
+fn convert(text: &str, like: &Cell) -> Answer<Cell> {
+    let fail = |kind: &str| {
+        let text = format!("invalid input syntax for type {kind}: \"{text}\"");
+        AdminError::new(
+            Code::Unknown,
+            format!("failed database operation with {text}"),
+        )
+    };
+    Ok(match like {
+        Cell::Time(_) => {
+            let time: prost_types::Timestamp =
+                text.parse().map_err(|_| fail("timestamp with time zone"))?;
+            let micros = time.seconds * 1_000_000 + i64::from(time.nanos / 1000);
+            Cell::Time(u64::try_from(micros).unwrap_or(0))
+        }
+        Cell::Int(_) => Cell::Int(text.parse().map_err(|_| fail("integer"))?),
+        Cell::Text(_) | Cell::Null => Cell::Text(text.to_owned()),
+    })
+}
+
+/// SQL's LIKE.
+fn like(text: &str, pattern: &str) -> bool {
+    let mut parts = pattern.split('%');
+    let first = parts.next().unwrap_or("");
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
+    let mut open = false;
+    let mut last = first;
+    for part in parts {
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
+        (rest, open, last) = (&rest[at + part.len()..], true, part);
+    }
+    rest.is_empty() || open && (last.is_empty() || text.ends_with(last))
+}
+
+/// The column to order by, and whether ascending.
+pub fn order(sort: Option<&admin::Sort>, entity: Entity) -> Answer<Option<(String, bool)>> {
+    let Some(sort) = sort else { return Ok(None) };
+    if !entity.has(&sort.key) {
+        return Err(AdminError::invalid(format!(
+            "invalid sort key '{}'",
+            sort.key
+        )));
+    }
+    Ok(Some((
+        sort.key.clone(),
+        sort.direction() == admin::sort::Direction::Ascending,
+    )))
+}
+
+/// The offset that a token names; `list` is the call's name in the error.
+pub fn offset(token: &str, list: &str) -> Answer<usize> {
+    if token.is_empty() {
+        return Ok(0);
+    }
+    token
+        .parse()
+        .map_err(|_| AdminError::invalid(format!("invalid pagination token {token}{list}")))
+}
+
+/// What is left of the rows after filters, order and paging, and the next token: one
+/// comes with every full page, also when nothing follows it.
+pub fn page<R>(
+    rows: impl Iterator<Item = R>,
+    filters: &[Filter],
+    order: Option<&(String, bool)>,
+    (offset, limit): (usize, usize),
+    cell: impl Fn(&R, &str, &str) -> Cell,
+    primary: Entity,
+) -> Answer<(Vec<R>, String)> {
+    let mut kept = Vec::new();
+    'rows: for row in rows {
+        for filter in filters {
+            if !filter.accepts(&cell(&row, filter.entity, &filter.column))? {
+                continue 'rows;
+            }
+        }
+        kept.push(row);
+    }
+    if let Some((column, ascending)) = order {
+        kept.sort_by(|a, b| {
+            let order = cell(a, primary.letter, column).cmp(&cell(b, primary.letter, column));
+            if *ascending { order } else { order.reverse() }
+        });
+    }
+    let page: Vec<_> = kept.into_iter().skip(offset).take(limit).collect();
+    let full = page.len() == limit && limit > 0;
+    let token = if full {
+        (offset + page.len()).to_string()
+    } else {
+        String::new()
+    };
+    Ok((page, token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cell, TASK, WORKFLOW, filters, like};
+
+    #[test]
+    fn patterns_match_as_in_sql() {
+        for (text, pattern, expected) in [
+            ("abc", "%b%", true),
+            ("abc", "a%", true),
+            ("abc", "%c", true),
+            ("abc", "b", false),
+            ("abcb", "%b", true),
+            (".flytegen.x", ".flytegen%", true),
+        ] {
+            assert_eq!(like(text, pattern), expected, "{text} {pattern}");
+        }
+    }
+
+    #[test]
+    fn filters_compare_by_the_type_of_the_column() {
+        let accepts = |text: &str, cell: Cell| filters(text, TASK, &[]).unwrap()[0].accepts(&cell);
+        assert_eq!(accepts("gt(id,9)", Cell::Int(10)), Ok(true));
+        assert_eq!(
+            accepts("gt(version,9)", Cell::Text("10".to_owned())),
+            Ok(false)
+        );
+        assert!(accepts("gt(created_at,never)", Cell::Time(1)).is_err());
+        assert_eq!(
+            accepts("value_in(name,a;b)", Cell::Text("b".to_owned())),
+            Ok(true)
+        );
+    }
+
+    #[test]
+    fn only_joined_tables_may_be_filtered_by() {
+        let text = |joined: &[_]| filters("eq(workflow.name,x)", TASK, joined).map(|_| ());
+        assert!(text(&[WORKFLOW]).is_ok());
+        assert_eq!(
+            text(&[]).unwrap_err().message,
+            "'w' entity is not allowed in filters"
+        );
+    }
+}

@@ -1,0 +1,56 @@
+//! Command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Parser;
+
+/// How the emulator starts. The defaults are those of the recordings.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "flyteadmin-emulator",
+    about = "An in-memory FlyteAdmin 1.16.8 for tests"
+)]
+pub struct Options {
+    /// Where FlyteAdmin's gRPC is served; port 0 for any.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// Where counters and faults are served; port 0 for any.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub http: SocketAddr,
+    /// Written once both are served: `{"grpc": "…", "http": "…"}`.
+    #[arg(long)]
+    pub ready_file: Option<PathBuf>,
+    /// Projects that an empty database starts with.
+    #[arg(long = "project", default_values = ["flytesnacks", "data-warehouse"])]
+    pub projects: Vec<String>,
+    /// Domains of every project.
+    #[arg(long = "domain", default_values = ["development", "staging", "production"])]
+    pub domains: Vec<String>,
+    /// Keeps the state over restarts.
+    #[arg(long)]
+    pub state_file: Option<PathBuf>,
+    /// Platform limit.
+    #[arg(long, default_value = "2")]
+    pub limit_cpu: String,
+    /// Platform limit.
+    #[arg(long, default_value = "1Gi")]
+    pub limit_memory: String,
+    /// Platform limit.
+    #[arg(long, default_value = "1")]
+    pub limit_gpu: String,
+    /// Most nodes of a workflow.
+    #[arg(long, default_value_t = 100)]
+    pub limit_nodes: usize,
+    /// Added to every call.
+    #[arg(long, default_value_t = 0)]
+    pub latency_ms: u64,
+    /// Database connections; creates in flight that reach it lock up.
+    #[arg(long)]
+    pub pool_limit: Option<usize>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::parse_from(["flyteadmin-emulator"])
+    }
+}
