@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use crate::{error::Answer, persist, quantity::Quantity, store::State};
 
-/// Limits of the platform, as FlyteAdmin's `task_resources.limits`.
+/// Limits of the platform, as `FlyteAdmin`'s `task_resources.limits`.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// CPU.
@@ -37,7 +37,7 @@ pub struct Settings {
 pub struct Admin {
     /// Never changes.
     pub settings: Settings,
-    /// When the process started, as GetVersion tells it.
+    /// When the process started, as `GetVersion` tells it.
     pub started: String,
     state: Mutex<State>,
 }

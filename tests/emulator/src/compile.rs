@@ -59,7 +59,7 @@ pub fn workflow(
     subs: Vec<DynamicMessage>,
     loaded: Loaded,
 ) -> Answer<DynamicMessage> {
-    let primary: WorkflowTemplate = dynamic::typed(&template)?;
+    let declared: WorkflowTemplate = dynamic::typed(&template)?;
     let typed: Answer<Vec<WorkflowTemplate>> = subs.iter().map(dynamic::typed).collect();
     let typed = typed?;
     let index = requirements::index(&typed)?;
@@ -84,13 +84,13 @@ pub fn workflow(
         index,
         errors: Errors::default(),
     };
-    compiler.check_requirements(&primary, &typed)?;
-    let mut compiled = wrap(template);
-    compiler.compile(&mut compiled)?;
+    compiler.check_requirements(&declared, &typed)?;
+    let mut primary = wrap(template);
+    compiler.compile(&mut primary)?;
     compiler.errors.check().map_err(AdminError::invalid)?;
 
     let mut closure = dynamic::empty("flyteidl.core.CompiledWorkflowClosure");
-    closure.put_message("primary", compiled);
+    closure.put_message("primary", primary);
     let subs = compiler.subs.into_iter().flatten().collect();
     dynamic::put_list(&mut closure, "sub_workflows", subs);
     dynamic::put_list(&mut closure, "tasks", tasks);

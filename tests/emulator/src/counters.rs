@@ -110,10 +110,10 @@ impl Call {
             .message("id")
             .or_else(|| request.message("project"))
             .unwrap_or(&request);
-        call.project = about.text("project").to_owned();
-        call.domain = about.text("domain").to_owned();
-        call.name = about.text("name").to_owned();
-        call.version = about.text("version").to_owned();
+        about.text("project").clone_into(&mut call.project);
+        about.text("domain").clone_into(&mut call.domain);
+        about.text("name").clone_into(&mut call.name);
+        about.text("version").clone_into(&mut call.version);
         if call.project.is_empty() {
             about.text("id").clone_into(&mut call.project); // calls about projects
         }

@@ -5,7 +5,7 @@
 //! and fails on request, see [`http`]. Types of workflow bindings are not checked.
 
 mod admin;
-mod codec;
+pub mod codec;
 mod compile;
 pub mod counters;
 mod dataproxy;

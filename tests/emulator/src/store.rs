@@ -209,7 +209,7 @@ pub struct Project {
     pub created: u64,
 }
 
-/// What UpdateNamedEntity wrote.
+/// What `UpdateNamedEntity` wrote.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct NamedEntity {
     /// `flyteidl.core.ResourceType`.

@@ -135,12 +135,11 @@ fn bad_label_value(value: &str) -> Option<String> {
         return Some("must be no more than 63 characters".to_owned());
     }
     (!value.is_empty() && !is_name(value)).then(|| {
-        format!(
-            "a valid label must be an empty string or consist of alphanumeric characters, '-', \
+        "a valid label must be an empty string or consist of alphanumeric characters, '-', \
              '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  \
              or 'my_value',  or '12345', regex used for validation is \
              '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-        )
+            .to_owned()
     })
 }
 

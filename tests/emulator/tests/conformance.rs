@@ -59,3 +59,37 @@ async fn every_step_of_the_core_is_answered_as_recorded() {
         report.join("\n")
     );
 }
+
+#[test]
+fn the_comparison_notices_what_changed() {
+    let recorded = recording("flyteadmin-1.16.8-core.json");
+    let mut answers = recorded["steps"].as_array().expect("steps").clone();
+    assert!(compare::unequal(&recorded, &answers).is_empty());
+    let mut change = |step: &str, path: &str, value: &str| {
+        let step = answers
+            .iter_mut()
+            .find(|answer| answer["name"] == step)
+            .expect("a step");
+        *step.pointer_mut(path).expect("a value") = value.into();
+    };
+    change("get-project", "/response/id", "other");
+    change("create-task-no-id", "/message", "missing something");
+    change(
+        "create-task-archived-project",
+        "/details/0/json/id",
+        "other",
+    );
+    change("create-task-other-image", "/message", "another first line");
+    change("get-task", "/response/closure/created_at", "not compared");
+    let unequal = compare::unequal(&recorded, &answers);
+    let names: Vec<_> = unequal.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "get-project",
+            "create-task-other-image",
+            "create-task-archived-project",
+            "create-task-no-id"
+        ]
+    );
+}

@@ -1,6 +1,6 @@
 //! What the compiler found wrong, in its words.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 /// A set of errors, sorted by code.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ impl Errors {
         }
         let mut text = format!("Collected Errors: {}\n", self.0.len());
         for (index, (_, error)) in self.0.iter().enumerate() {
-            text += &format!("\tError {index}: {error}\n");
+            let _ = writeln!(text, "\tError {index}: {error}");
         }
         Err(text)
     }

@@ -77,11 +77,15 @@ fn node(node: &mut DynamicMessage) {
             } else {
                 Some(inner)
             };
-            inner.map(|inner| branch(inner, &parent));
+            if let Some(inner) = inner {
+                branch(inner, &parent);
+            }
         }
     }
     for other in block.messages_mut("other") {
-        then_node(other).map(|inner| branch(inner, &parent));
+        if let Some(inner) = then_node(other) {
+            branch(inner, &parent);
+        }
     }
 }
 

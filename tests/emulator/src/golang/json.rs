@@ -2,7 +2,7 @@
 //! the shape in which the real server compares what it was sent with what it has.
 
 use base64::Engine as _;
-use prost_reflect::{DynamicMessage, FieldDescriptor, MapKey, ReflectMessage as _, Value as Field};
+use prost_reflect::{DynamicMessage, MapKey, ReflectMessage as _, Value as Field};
 use serde_json::{Map, Value};
 
 /// The struct of a message. A oneof is a field of its own, named in Go's manner and
@@ -16,7 +16,7 @@ pub fn of_message(message: &DynamicMessage) -> Value {
         object.insert(camel(oneof.name()), Value::Null);
     }
     for (field, value) in message.fields() {
-        let value = of_field(&field, value);
+        let value = of_field(value);
         if let Some(oneof) = field.containing_oneof() {
             let member = Map::from_iter([(camel(field.name()), value)]);
             object.insert(camel(oneof.name()), Value::Object(member));
@@ -35,9 +35,9 @@ fn well_known(message: &DynamicMessage) -> Option<Value> {
     plain.then(|| serde_json::to_value(message).unwrap_or(Value::Null))
 }
 
-fn of_field(field: &FieldDescriptor, value: &Field) -> Value {
+fn of_field(value: &Field) -> Value {
     match value {
-        Field::List(items) => items.iter().map(|item| of_field(field, item)).collect(),
+        Field::List(items) => items.iter().map(of_field).collect(),
         Field::Map(map) => map
             .iter()
             .map(|(key, value)| {
@@ -45,7 +45,7 @@ fn of_field(field: &FieldDescriptor, value: &Field) -> Value {
                     MapKey::String(key) => key.clone(),
                     other => format!("{other:?}"), // FlyteIDL has text keys only
                 };
-                (key, of_field(field, value))
+                (key, of_field(value))
             })
             .collect(),
         Field::Message(message) => of_message(message),

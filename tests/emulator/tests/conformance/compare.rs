@@ -16,7 +16,7 @@ pub fn unequal(recording: &Value, answers: &[Value]) -> Vec<(String, String)> {
     for document in [&mut want, &mut got] {
         for path in list(&recording["volatile"]) {
             change(document, &parse(path), &mut |value| {
-                *value = json!("<volatile>")
+                *value = json!("<volatile>");
             });
         }
         for path in list(&recording["unordered"]) {
@@ -116,7 +116,7 @@ enum Part {
     Named(String, String),
 }
 
-/// The part of JSONPath that the recordings use: `.name`, `..name`, `[*]` and
+/// The part of `JSONPath` that the recordings use: `.name`, `..name`, `[*]` and
 /// `[?@.name=="…"]`.
 fn parse(path: &str) -> Vec<Part> {
     let mut rest = path.strip_prefix('$').expect("a path from the root");

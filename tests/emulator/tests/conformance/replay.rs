@@ -3,58 +3,21 @@
 use std::{io::Read as _, net::SocketAddr};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::Bytes;
 use flate2::read::GzDecoder;
 use flyte_registration_proto::flyteidl::descriptor_pool;
+use flyteadmin_emulator::codec::RawCodec;
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, MessageDescriptor, SerializeOptions};
 use serde_json::{Value, json};
 use tonic::{
     Code, Request, Status,
     client::Grpc,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     transport::{Channel, Endpoint},
 };
 
 /// Long error texts arrive in headers.
 const HEADER_BYTES: u32 = 16 << 20;
-
-#[derive(Clone, Copy, Default)]
-struct RawCodec;
-
-impl Codec for RawCodec {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for RawCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for RawCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
-    }
-}
 
 /// The answers to all steps of a recording, in order, in the form of its steps.
 pub async fn all(recording: &Value, address: SocketAddr) -> Vec<Value> {
