@@ -32,6 +32,10 @@ test: deps peers build ## Run all tests, on the real peers too
 	cargo test --workspace
 	@$(RUNNER) demo --once
 
+measure: peers ## Print the figures of docs/performance.md
+	cargo build --release --workspace --bins
+	@cargo run --release --quiet --package flyte-registration-tests --bin flyte-registration-runner -- measure
+
 check: deps prerequisites ## Formatting, lints, licences, documentation
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings

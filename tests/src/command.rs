@@ -77,6 +77,16 @@ pub async fn apply(kubeconfig: &Path, manifest: &str) -> Result<Output> {
     kubectl_with_input(kubeconfig, &["apply", "-f", "-"], manifest).await
 }
 
+/// Asks the API server with the real kubectl whether it would create a manifest.
+pub async fn create_dry_run(kubeconfig: &Path, manifest: &str) -> Result<Output> {
+    kubectl_with_input(
+        kubeconfig,
+        &["create", "--dry-run=server", "-f", "-"],
+        manifest,
+    )
+    .await
+}
+
 /// Applies a manifest with the real kubectl, in `namespace` where it names none.
 pub async fn apply_in(kubeconfig: &Path, namespace: &str, manifest: &str) -> Result<Output> {
     kubectl_with_input(

@@ -6,6 +6,7 @@
 pub mod command;
 pub mod demo;
 pub mod install;
+pub mod measure;
 pub mod package;
 pub mod paths;
 pub mod peers;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use flyte_registration_tests::{block_on, demo::demo, install::install};
+use flyte_registration_tests::{block_on, demo::demo, install::install, measure::measure};
 
 /// Builds the real peers of the tests and the demo, and runs the demo.
 #[derive(Parser)]
@@ -21,11 +21,14 @@ enum Command {
         #[arg(long)]
         once: bool,
     },
+    /// Prints the figures of docs/performance.md.
+    Measure,
 }
 
 fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Peers => block_on(install()),
         Command::Demo { once } => block_on(demo(once)),
+        Command::Measure => block_on(measure()),
     }
 }

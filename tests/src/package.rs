@@ -40,6 +40,14 @@ pub async fn package_source(name: &str, python_source: &str) -> Result<PathBuf> 
     package(name, vec![(format!("{name}.py"), python_source.to_owned())]).await
 }
 
+/// The package of a Python package of the given name, from its files (path and text).
+pub async fn package_sources(name: &str, sources: &[(&str, String)]) -> Result<PathBuf> {
+    let owned = sources
+        .iter()
+        .map(|(path, text)| ((*path).to_owned(), text.clone()));
+    package(name, owned.collect()).await
+}
+
 /// Packages `sources` (path and text), unless the same were packaged before by the same flytekit.
 async fn package(name: &str, mut sources: Vec<(String, String)>) -> Result<PathBuf> {
     sources.sort();

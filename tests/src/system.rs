@@ -393,10 +393,12 @@ async fn start_agent(
             "endpoint": format!("https://127.0.0.1:{hub_port}"),
             "caFile": hub_dir.join("ca.pem"),
             "tokenFile": token_file(hub_dir, CLUSTERS[index]),
+            "unreachableAfter": "2s",
         },
         "kubeconfig": kubeconfig,
         "namespaces": [setup.tenant_namespace()],
-        "lease": {"namespace": namespace, "name": account},
+        // The same identity after a kill takes its own lease up at once.
+        "lease": {"namespace": namespace, "name": account, "identity": CLUSTERS[index]},
         "web": {"listen": web},
         "log": {"level": "debug", "format": "text"},
     });

@@ -1,3 +1,10 @@
 //! The end-to-end tests: one process, so that all share the started peers.
 
+mod faults;
+mod fleet;
+mod kills;
+mod lifecycle;
+mod packages;
 mod peers;
+mod specs;
+mod support;
