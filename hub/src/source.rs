@@ -26,6 +26,7 @@ pub use config::{CacheConfig, OciConfig, SourceConfig};
 pub use error::{Failure, SourceError};
 pub use locate::{Allowed, LocateError, PackageRef, Reference, Wanted, locate};
 pub use names::{Digest, Registry};
+pub use oci::ClientError;
 
 use flight::Flights;
 use layer::Layer;
@@ -42,12 +43,26 @@ pub struct Fetched {
 
 /// A source cannot be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("sources.{name}: {problem}")]
-pub struct SetupError {
-    name: String,
-    problem: String,
-    #[source]
-    cause: Option<oci::ClientError>,
+pub enum SetupError {
+    /// Values of its configuration contradict each other.
+    #[error("sources.{name}.{key} {problem}")]
+    Config {
+        /// The source.
+        name: String,
+        /// The key.
+        key: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Its client cannot be made.
+    #[error("sources.{name} cannot be set up")]
+    Client {
+        /// The source.
+        name: String,
+        /// Why.
+        #[source]
+        cause: ClientError,
+    },
 }
 
 /// Who downloads a blob: source and repository.
@@ -56,7 +71,7 @@ type Leader = (String, String);
 /// All sources of a configuration, and the cache that they share. After a change of the
 /// configuration another one takes its place, over the same cache.
 pub struct Sources {
-    sources: BTreeMap<String, Arc<OciSource>>,
+    by_name: BTreeMap<String, Arc<OciSource>>,
     cache: Arc<Cache>,
     resolving: Flights<(String, String, Reference), Result<Resolved, Failure>>,
     /// By registry and digest: a slow registry delays nobody who has another.
@@ -70,23 +85,21 @@ impl Sources {
         configs: &BTreeMap<String, SourceConfig>,
         cache: Arc<Cache>,
     ) -> Result<Self, SetupError> {
-        let mut sources = BTreeMap::new();
+        let mut by_name = BTreeMap::new();
         for (name, config) in configs {
-            let error = |problem: String, cause| SetupError {
-                name: name.clone(),
-                problem,
-                cause,
-            };
             if let Some((key, problem)) = config.problems().into_iter().next() {
-                return Err(error(format!("{key} {problem}"), None));
+                let name = name.clone();
+                return Err(SetupError::Config { name, key, problem });
             }
             let SourceConfig::Oci(oci) = config;
-            let source =
-                OciSource::new(oci).map_err(|cause| error(cause.to_string(), Some(cause)))?;
-            sources.insert(name.clone(), Arc::new(source));
+            let source = OciSource::new(oci).map_err(|cause| SetupError::Client {
+                name: name.clone(),
+                cause,
+            })?;
+            by_name.insert(name.clone(), Arc::new(source));
         }
         Ok(Self {
-            sources,
+            by_name,
             cache,
             resolving: Flights::default(),
             downloading: Flights::default(),
@@ -106,7 +119,7 @@ impl Sources {
     }
 
     async fn find(&self, package: &PackageRef) -> Result<Fetched, Failure> {
-        let source = self.sources.get(&package.source).ok_or_else(|| {
+        let source = self.by_name.get(&package.source).ok_or_else(|| {
             // The configuration changed after the package was located.
             Failure::new(
                 Reason::Denied,

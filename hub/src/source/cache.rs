@@ -15,7 +15,6 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use sha2::{Digest as _, Sha256};
 use tokio::task::spawn_blocking;
 
 use super::{CacheConfig, names::Digest};
@@ -126,7 +125,7 @@ impl Cache {
             }
             (stamp, Arc::clone(&entry.pin))
         };
-        if digest_of(&path)? != *digest {
+        if Digest::of_reader(&mut File::open(&path)?)?.0 != *digest {
             tracing::warn!(%digest, "a cached package was damaged; it is fetched again");
             self.index.lock().forget(digest);
             remove(&path)?;
@@ -198,25 +197,6 @@ fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
-    }
-}
-
-fn digest_of(path: &Path) -> io::Result<Digest> {
-    let mut hasher = Sha256::new();
-    io::copy(&mut File::open(path)?, &mut HashWriter(&mut hasher))?;
-    Ok(Digest::finish(hasher))
-}
-
-struct HashWriter<'a>(&'a mut Sha256);
-
-impl io::Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

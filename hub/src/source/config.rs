@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{names::Registry, size};
 use crate::config::duration;
 
+const TIMEOUT_MAX: Duration = Duration::from_hours(1);
+const MAX_CONCURRENT_MAX: usize = 1024;
+
 /// A place that packages come from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
@@ -81,11 +84,15 @@ impl SourceConfig {
                 "caFile",
                 "means nothing with plainHttp",
             ),
-            (oci.timeout.is_zero(), "timeout", "must be more than 0"),
             (
-                oci.max_concurrent == 0,
+                oci.timeout.is_zero() || oci.timeout > TIMEOUT_MAX,
+                "timeout",
+                "must be more than 0 and at most 1h",
+            ),
+            (
+                !(1..=MAX_CONCURRENT_MAX).contains(&oci.max_concurrent),
                 "maxConcurrent",
-                "must be at least 1",
+                "must be 1 to 1024",
             ),
             (
                 oci.max_package_size == 0,
@@ -165,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn halves_of_credentials_are_a_problem() {
+    fn contradictions_and_bounds() {
         let keys = |json: &str| {
             read(json)
                 .unwrap()
@@ -186,6 +193,8 @@ mod tests {
             keys(r#"{"kind": "oci", "registry": "h", "plainHttp": true, "caFile": "/ca"}"#),
             ["caFile"]
         );
+        let extreme = r#"{"kind": "oci", "registry": "h", "timeout": "2h", "maxConcurrent": 18446744073709551615}"#;
+        assert_eq!(keys(extreme), ["timeout", "maxConcurrent"]);
         assert!(
             keys(r#"{"kind": "oci", "registry": "h", "username": "u", "passwordFile": "/p"}"#)
                 .is_empty()

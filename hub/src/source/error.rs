@@ -9,12 +9,22 @@ const QUOTED_MAX: usize = 160;
 
 /// A package cannot be had. Displays the package and what the tenant may know; the cause is for
 /// the log. Neither holds credentials.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{package}: {failure}")]
+#[derive(Clone, Debug)]
 pub struct SourceError {
     pub(super) package: String,
-    #[source]
     pub(super) failure: Failure,
+}
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.package, self.failure)
+    }
+}
+
+impl Error for SourceError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.failure.source()
+    }
 }
 
 impl SourceError {

@@ -122,7 +122,7 @@ mod tests {
     #[tokio::test]
     async fn work_that_all_gave_up_is_begun_again() {
         let flights = Flights::<u8, u8>::default();
-        let first = flights.join(1, || std::future::pending());
+        let first = flights.join(1, std::future::pending);
         assert!(first.now_or_never().is_none());
         assert!(flights.waiting.lock().is_empty());
         assert_eq!(flights.join(1, || async { 7 }).await, 7);

@@ -84,7 +84,7 @@ fn title(layer: &OciDescriptor) -> Option<&str> {
 
 fn is_archive(title: &str) -> bool {
     let title = title.to_ascii_lowercase();
-    title.ends_with(".tgz") || title.ends_with(".tar.gz")
+    [".tgz", ".tar.gz"].iter().any(|end| title.ends_with(end))
 }
 
 fn is_gzipped_tar(media_type: &str) -> bool {
@@ -92,12 +92,7 @@ fn is_gzipped_tar(media_type: &str) -> bool {
     ["tar+gzip", "tar.gzip", "tar+gz", "tgz"]
         .iter()
         .any(|end| media_type.ends_with(end))
-        || [
-            "application/gzip",
-            "application/x-gzip",
-            "application/x-gtar",
-        ]
-        .contains(&media_type.as_str())
+        || ["application/gzip", "application/x-gzip"].contains(&media_type.as_str())
 }
 
 fn otherwise(layers: &[OciDescriptor]) -> String {

@@ -2,7 +2,7 @@
 //!
 //! Read more strictly than Docker does: there is no default host, no `library/`, no `latest`.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, io, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -29,6 +29,13 @@ impl Digest {
         Self::finish(Sha256::new_with_prefix(bytes))
     }
 
+    /// The digest and the size of everything in `reader`.
+    pub fn of_reader(reader: &mut impl io::Read) -> io::Result<(Self, u64)> {
+        let mut hasher = HashWriter(Sha256::new());
+        let size = io::copy(reader, &mut hasher)?;
+        Ok((Self::finish(hasher.0), size))
+    }
+
     /// The digest of what went into `hasher`.
     pub(super) fn finish(hasher: Sha256) -> Self {
         Self(format!("sha256:{}", hex::encode(hasher.finalize())))
@@ -48,6 +55,19 @@ impl Digest {
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+struct HashWriter(Sha256);
+
+impl io::Write for HashWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

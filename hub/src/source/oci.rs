@@ -37,7 +37,7 @@ mod challenge;
 pub(crate) mod wire;
 
 use auth::{Access, Auth, Authorization};
-pub(crate) use wire::ClientError;
+pub use wire::ClientError;
 
 /// Largest manifest (what distribution accepts).
 const MANIFEST_MAX: u64 = 4 << 20;

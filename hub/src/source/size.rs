@@ -13,6 +13,10 @@ const UNITS: [(&str, u64); 4] = [
 ];
 
 /// For serde's `with`.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out references"
+)]
 pub(super) fn serialize<S: Serializer>(size: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(*size)
 }

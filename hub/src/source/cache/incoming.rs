@@ -15,7 +15,7 @@ use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _, BufWriter};
 use super::{Blob, Cache, Digest, in_background};
 
 /// A file this young without a lock may be about to get it.
-const ABANDONED_AFTER: Duration = Duration::from_secs(60);
+const ABANDONED_AFTER: Duration = Duration::from_mins(1);
 const BUFFER: usize = 256 * 1024;
 
 /// A package being written. Dropped, it leaves nothing behind.

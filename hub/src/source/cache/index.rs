@@ -13,7 +13,7 @@ use std::{
 use super::Digest;
 
 /// How long a use may go unrecorded on disk. The times there only serve the next process.
-const TOUCH_INTERVAL: Duration = Duration::from_secs(60 * 60);
+const TOUCH_INTERVAL: Duration = Duration::from_hours(1);
 
 /// What shows that a file is still the one that was verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

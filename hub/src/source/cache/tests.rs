@@ -212,7 +212,7 @@ async fn a_full_disk_costs_half_of_the_cache() {
 #[tokio::test]
 async fn only_abandoned_files_are_cleaned_at_start() {
     let (dir, cache) = cache(1000);
-    let old = std::time::SystemTime::now() - Duration::from_secs(600);
+    let old = std::time::SystemTime::now() - Duration::from_mins(10);
     let abandoned = cache.temporary.join("abandoned");
     let young = cache.temporary.join("young");
     File::create(&abandoned).unwrap().set_modified(old).unwrap();

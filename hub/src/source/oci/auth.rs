@@ -11,7 +11,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flyte_registration_crd::Reason;
-use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, StatusCode, header::AUTHORIZATION};
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -104,7 +104,14 @@ impl Auth {
         let challenge = self.state.lock().challenge.clone();
         let header = match challenge {
             None => None,
-            Some(challenge) => Some(self.answer(&challenge, generation, repository).await?),
+            Some(challenge) => match self.answer(&challenge, generation, repository).await {
+                Ok(header) => Some(header),
+                Err(trouble) => {
+                    // The registry may want something else by now. It is asked next time.
+                    self.state.lock().challenge = None;
+                    return Err(trouble);
+                }
+            },
         };
         Ok(Authorization { header, generation })
     }
@@ -137,6 +144,26 @@ impl Auth {
             header: Some(header),
             generation: sent.generation,
         })
+    }
+
+    /// What `repository` is accessed with, by asking the registry what it wants.
+    pub(crate) async fn probe(&self, repository: &str) -> Result<Authorization, Failure> {
+        let asked = self.authorization(repository).await?;
+        let mut url = self.base.clone();
+        url.set_path("/v2/");
+        let mut request = self.http.get(url).timeout(self.timeout);
+        if let Some(header) = &asked.header {
+            request = request.header(AUTHORIZATION, header);
+        }
+        let response = request.send().await;
+        let response = response.map_err(|error| Failure::unreachable(&self.host, error))?;
+        match response.status() {
+            StatusCode::UNAUTHORIZED => Ok(self
+                .challenged(repository, response.headers(), asked)
+                .await?),
+            StatusCode::OK => Ok(asked),
+            _ => Err(refusal(response, "no OCI registry", &self.host).await),
+        }
     }
 
     /// Reads the credentials again and says which they are. Others than before make all tokens void.
@@ -237,11 +264,11 @@ struct TokenRequest {
     credentials: Option<Credentials>,
 }
 
-/// A token service's answer. Old ones say `token`, OAuth 2 says `access_token`.
+/// A token service's answer. Old ones say `token`, OAuth 2 says `access_token`, most say both.
 #[derive(Deserialize)]
 struct TokenAnswer {
-    #[serde(alias = "access_token")]
     token: Option<SecretString>,
+    access_token: Option<SecretString>,
     expires_in: Option<u64>,
 }
 
@@ -277,7 +304,10 @@ impl TokenRequest {
             )
         };
         let answer: TokenAnswer = serde_json::from_slice(&body).map_err(|_| unreadable())?;
-        let token = answer.token.ok_or_else(unreadable)?;
+        let token = answer
+            .token
+            .or(answer.access_token)
+            .ok_or_else(unreadable)?;
         // A tenth of its life is kept for the way to the registry.
         let life = Duration::from_secs(answer.expires_in.unwrap_or(TOKEN_LIFE_DEFAULT).min(86_400))
             * 9

@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use jiff::{Timestamp, fmt::rfc2822};
 use oci_client::errors::{OciEnvelope, OciErrorCode};
 use reqwest::{Certificate, Response, redirect};
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use url::Url;
 
 use super::Trouble;
@@ -18,20 +19,21 @@ pub(super) const SMALL_BODY_MAX: u64 = 64 * 1024;
 /// Most redirects in a row.
 const REDIRECTS_MAX: usize = 4;
 /// Longest time that the hub lets a source keep it away.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
-const USER_AGENT: &str = concat!("flyte-registration-hub/", env!("CARGO_PKG_VERSION"));
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
+/// What we call ourselves.
+pub(crate) const USER_AGENT: &str = concat!("flyte-registration-hub/", env!("CARGO_PKG_VERSION"));
 
 /// The client cannot be made.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ClientError {
+pub enum ClientError {
     /// The host is none.
-    #[error("it names no host")]
+    #[error("the registry is no host")]
     Host(#[from] url::ParseError),
     /// The file with the authorities cannot be read.
-    #[error("the file cannot be read")]
+    #[error("the CA file cannot be read")]
     Read(#[source] std::io::Error),
     /// It holds no certificate.
-    #[error("the file holds no certificate in PEM")]
+    #[error("the CA file holds no certificate in PEM")]
     NoCertificate,
     /// TLS cannot be set up.
     #[error("TLS cannot be set up")]
@@ -39,14 +41,13 @@ pub(crate) enum ClientError {
 }
 
 /// The certificates of a PEM file.
-pub(crate) fn certificates(ca_file: &Path) -> Result<Vec<Certificate>, ClientError> {
+pub(crate) fn certificates(ca_file: &Path) -> Result<Vec<CertificateDer<'static>>, ClientError> {
     let pem = std::fs::read(ca_file).map_err(ClientError::Read)?;
-    let certificates = Certificate::from_pem_bundle(&pem).map_err(ClientError::Tls)?;
-    if certificates.is_empty() {
-        Err(ClientError::NoCertificate)
-    } else {
-        Ok(certificates)
-    }
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    certificates
+        .ok()
+        .filter(|certificates| !certificates.is_empty())
+        .ok_or(ClientError::NoCertificate)
 }
 
 /// A client for the registry at `base`.
@@ -55,9 +56,13 @@ pub(crate) fn client(
     timeout: Duration,
 ) -> Result<reqwest::Client, ClientError> {
     let authorities = ca_file.map(certificates).transpose()?.unwrap_or_default();
+    let authorities: Result<Vec<_>, _> = authorities
+        .iter()
+        .map(|der| Certificate::from_der(der))
+        .collect();
     reqwest::Client::builder()
         .user_agent(USER_AGENT)
-        .tls_certs_merge(authorities)
+        .tls_certs_merge(authorities.map_err(ClientError::Tls)?)
         .connect_timeout(timeout)
         .redirect(redirect::Policy::custom(follow))
         .build()
@@ -177,12 +182,11 @@ fn meaning(
 /// `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3).
 fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    let delay = match text.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let date = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-            Duration::try_from(date.duration_since(now)).ok()?
-        }
+    let delay = if let Ok(seconds) = text.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let date = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+        Duration::try_from(date.duration_since(now)).ok()?
     };
     Some(delay.min(RETRY_AFTER_MAX))
 }
@@ -230,7 +234,7 @@ mod tests {
                 .collect();
             retry_after(&headers, now)
         };
-        assert_eq!(read("120"), Some(Duration::from_secs(120)));
+        assert_eq!(read("120"), Some(Duration::from_mins(2)));
         assert_eq!(
             read("Sun, 06 Nov 1994 08:49:37 GMT"),
             Some(Duration::from_secs(37))
