@@ -17,6 +17,8 @@ mod select;
 
 pub use archive::{Archive, read};
 pub use entity::{ExternalReference, Id};
+pub(crate) use error::Kind;
 pub use error::{PackageError, Problem, What};
 pub use limits::Limits;
+pub(crate) use message::{field, field_mut, repeated, repeated_mut, text};
 pub use plan::{Plan, Planned, Selection, Target, plan};

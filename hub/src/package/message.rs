@@ -32,14 +32,14 @@ pub(crate) fn repeated<'a>(
 }
 
 /// The text in a field; empty if it is not set.
-pub(super) fn text<'a>(message: &'a DynamicMessage, name: &str) -> &'a str {
+pub(crate) fn text<'a>(message: &'a DynamicMessage, name: &str) -> &'a str {
     borrowed(message, name)
         .and_then(Value::as_str)
         .unwrap_or_default()
 }
 
 /// The message in a field, to change it, if it is set.
-pub(super) fn field_mut<'a>(
+pub(crate) fn field_mut<'a>(
     message: &'a mut DynamicMessage,
     name: &str,
 ) -> Option<&'a mut DynamicMessage> {
@@ -51,7 +51,7 @@ pub(super) fn field_mut<'a>(
 }
 
 /// The messages in a repeated field, to change them.
-pub(super) fn repeated_mut<'a>(
+pub(crate) fn repeated_mut<'a>(
     message: &'a mut DynamicMessage,
     name: &str,
 ) -> impl Iterator<Item = &'a mut DynamicMessage> {

@@ -1,0 +1,146 @@
+//! Is what FlyteAdmin holds what the plan would create? Only what is certain counts: where
+//! these functions say no, `CreateTask` and its like decide, which compare digests.
+
+use flyte_registration_crd::EntityType;
+use flyte_registration_proto::flyteidl::descriptor_pool;
+use prost_reflect::{DynamicMessage, Value};
+
+use crate::package::{Planned, field, field_mut, repeated, repeated_mut, text};
+
+/// The nodes that FlyteAdmin's compiler adds.
+const START: &str = "start-node";
+const END: &str = "end-node";
+
+/// Whether `held`, an `admin.Task`, `Workflow` (as of `GetWorkflow`) or `LaunchPlan`, surely is
+/// what is planned.
+pub(super) fn same(planned: &Planned, held: &DynamicMessage) -> bool {
+    let request = match planned.kind {
+        EntityType::Task => "flyteidl.admin.TaskCreateRequest",
+        EntityType::Workflow => "flyteidl.admin.WorkflowCreateRequest",
+        EntityType::LaunchPlan => "flyteidl.admin.LaunchPlanCreateRequest",
+    };
+    let Some(request) = descriptor_pool().get_message_by_name(request) else {
+        return false;
+    };
+    let Ok(request) = DynamicMessage::decode(request, planned.request.clone()) else {
+        return false;
+    };
+    let Some(spec) = field(&request, "spec") else {
+        return false;
+    };
+    match planned.kind {
+        EntityType::Task => task(spec, held),
+        EntityType::Workflow => workflow(spec, held),
+        EntityType::LaunchPlan => Some(field(held, "spec") == Some(spec)),
+    }
+    .unwrap_or(false)
+}
+
+fn task(spec: &DynamicMessage, held: &DynamicMessage) -> Option<bool> {
+    let compiled = field(field(held, "closure")?, "compiled_task")?;
+    Some(field(spec, "template")? == field(compiled, "template")?)
+}
+
+fn workflow(spec: &DynamicMessage, held: &DynamicMessage) -> Option<bool> {
+    let compiled = field(field(held, "closure")?, "compiled_workflow")?;
+    let primary = field(field(compiled, "primary")?, "template")?;
+    if Template::planned(field(spec, "template")?) != Template::held(primary) {
+        return Some(false);
+    }
+    let mut planned: Vec<_> = repeated(spec, "sub_workflows")
+        .map(Template::planned)
+        .collect();
+    let mut held: Vec<_> = repeated(compiled, "sub_workflows")
+        .filter_map(|workflow| Some(Template::held(field(workflow, "template")?)))
+        .collect();
+    planned.sort_by(|one, two| one.key.cmp(&two.key));
+    held.sort_by(|one, two| one.key.cmp(&two.key));
+    Some(planned == held)
+}
+
+/// A template as FlyteAdmin's compiler leaves it, in an order that does not matter.
+#[derive(Debug, PartialEq)]
+struct Template {
+    key: String,
+    /// The template without its nodes.
+    frame: DynamicMessage,
+    nodes: Vec<DynamicMessage>,
+}
+
+impl Template {
+    /// What is planned, with the changes that the compiler makes.
+    fn planned(template: &DynamicMessage) -> Self {
+        let mut template = Self::held(template);
+        template.nodes.iter_mut().for_each(compiled);
+        template
+    }
+
+    /// What FlyteAdmin holds, without the nodes that the compiler adds: they follow from
+    /// the interface and the outputs.
+    fn held(template: &DynamicMessage) -> Self {
+        let mut frame = template.clone();
+        frame.clear_field_by_name("nodes");
+        let mut nodes: Vec<_> = repeated(template, "nodes")
+            .filter(|node| ![START, END].contains(&text(node, "id")))
+            .cloned()
+            .collect();
+        nodes.sort_by(|one, two| text(one, "id").cmp(text(two, "id")));
+        Self {
+            key: field(template, "id")
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            frame,
+            nodes,
+        }
+    }
+}
+
+/// The compiler names the start node in bindings to the workflow's own inputs, and puts a
+/// branch's id before those of the nodes inside of it.
+fn compiled(node: &mut DynamicMessage) {
+    for input in repeated_mut(node, "inputs") {
+        if let Some(binding) = field_mut(input, "binding") {
+            bound(binding);
+        }
+    }
+    let id = text(node, "id").to_owned();
+    let branch = field_mut(node, "branch_node").and_then(|branch| field_mut(branch, "if_else"));
+    let Some(branch) = branch else {
+        return;
+    };
+    let inner = |node: &mut DynamicMessage| {
+        let name = format!("{id}-{}", text(node, "id"));
+        node.set_field_by_name("id", Value::String(name));
+        compiled(node);
+    };
+    if let Some(node) = field_mut(branch, "case").and_then(|case| field_mut(case, "then_node")) {
+        inner(node);
+    }
+    for case in repeated_mut(branch, "other") {
+        if let Some(node) = field_mut(case, "then_node") {
+            inner(node);
+        }
+    }
+    if let Some(node) = field_mut(branch, "else_node") {
+        inner(node);
+    }
+}
+
+fn bound(binding: &mut DynamicMessage) {
+    if let Some(promise) = field_mut(binding, "promise") {
+        if text(promise, "node_id").is_empty() {
+            promise.set_field_by_name("node_id", Value::String(START.to_owned()));
+        }
+    } else if let Some(collection) = field_mut(binding, "collection") {
+        repeated_mut(collection, "bindings").for_each(bound);
+    } else if let Some(map) = field_mut(binding, "map")
+        && map.has_field_by_name("bindings")
+        && let Some(bindings) = map.get_field_by_name_mut("bindings")
+        && let Some(bindings) = bindings.as_map_mut()
+    {
+        bindings
+            .values_mut()
+            .filter_map(Value::as_message_mut)
+            .for_each(bound);
+    }
+}

@@ -1,0 +1,201 @@
+//! Where a FlyteAdmin is, and the channel to it.
+
+use std::{fs, io, path::PathBuf, time::Duration};
+
+use thiserror::Error;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Uri};
+
+use super::FlyteAdminConfig;
+
+/// FlyteAdmin answers conflicts with 32,000 bytes of text and as much of details in its
+/// trailers, and resets the stream of a client that announces less room. hyper's default is 16 KiB.
+const HEADER_LIST_BYTES: u32 = 1 << 20;
+/// How long connecting may take. Shorter than a call, so that the call tells why it failed.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a probe of a silent connection waits for its answer.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why the configuration of a FlyteAdmin cannot be used.
+#[derive(Debug, Error)]
+pub enum EndpointError {
+    /// Not one of the forms that are understood.
+    #[error(
+        "endpoint {0:?} must be host:port, dns:///host:port, https://host:port or, if insecure, http://host:port"
+    )]
+    Form(String),
+    /// The scheme says one thing, `insecure` another.
+    #[error("endpoint {endpoint:?} contradicts insecure: {insecure}")]
+    Contradiction {
+        /// The endpoint.
+        endpoint: String,
+        /// What `insecure` is.
+        insecure: bool,
+    },
+    /// Nothing may be in flight, or for no time.
+    #[error("{0} must be more than zero")]
+    Zero(&'static str),
+    /// Certificates for a connection that has none.
+    #[error("caFile is given, but insecure is set")]
+    CaWithoutTls,
+    /// The certificates cannot be read.
+    #[error("caFile {} cannot be read", .path.display())]
+    Ca {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The transport refuses the endpoint or the certificates.
+    #[error("the endpoint cannot be used")]
+    Transport(#[source] tonic::transport::Error),
+}
+
+impl FlyteAdminConfig {
+    /// Checks what can be checked without touching a file or the network.
+    pub fn check(&self) -> Result<(), EndpointError> {
+        if self.max_in_flight == 0 {
+            return Err(EndpointError::Zero("maxInFlight"));
+        }
+        if self.call_timeout.is_zero() {
+            return Err(EndpointError::Zero("callTimeout"));
+        }
+        if self.insecure && self.ca_file.is_some() {
+            return Err(EndpointError::CaWithoutTls);
+        }
+        uri(&self.endpoint, self.insecure).map(drop)
+    }
+}
+
+/// A channel that connects on its first call.
+pub(super) fn channel(config: &FlyteAdminConfig) -> Result<Channel, EndpointError> {
+    config.check()?;
+    let mut endpoint = Endpoint::from(uri(&config.endpoint, config.insecure)?)
+        .user_agent(concat!(
+            "flyte-registration-hub/",
+            env!("CARGO_PKG_VERSION")
+        ))
+        .map_err(EndpointError::Transport)?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_max_header_list_size(HEADER_LIST_BYTES)
+        .http2_adaptive_window(true)
+        .tcp_nodelay(true)
+        .tcp_keepalive(Some(Duration::from_secs(30)))
+        // Go servers hang up on clients that probe more than twice without a call of theirs
+        // being answered: late enough that one call makes one probe, never while idle.
+        .http2_keep_alive_interval(config.call_timeout.mul_f32(0.6))
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .keep_alive_while_idle(false);
+    if !config.insecure {
+        let tls = match &config.ca_file {
+            None => ClientTlsConfig::new().with_native_roots(),
+            Some(path) => {
+                let pem = fs::read(path).map_err(|source| EndpointError::Ca {
+                    path: path.clone(),
+                    source,
+                })?;
+                ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem))
+            }
+        };
+        endpoint = endpoint.tls_config(tls).map_err(EndpointError::Transport)?;
+    }
+    Ok(endpoint.connect_lazy())
+}
+
+/// The URI to connect to. The forms are those of flytectl's `admin.endpoint`, and URLs.
+fn uri(endpoint: &str, insecure: bool) -> Result<Uri, EndpointError> {
+    let (scheme, authority) = if let Some(rest) = endpoint.strip_prefix("dns:///") {
+        (None, rest)
+    } else if let Some(rest) = endpoint.strip_prefix("https://") {
+        (Some(false), rest)
+    } else if let Some(rest) = endpoint.strip_prefix("http://") {
+        (Some(true), rest)
+    } else {
+        (None, endpoint)
+    };
+    if scheme.is_some_and(|plaintext| plaintext != insecure) {
+        return Err(EndpointError::Contradiction {
+            endpoint: endpoint.to_owned(),
+            insecure,
+        });
+    }
+    let form = || EndpointError::Form(endpoint.to_owned());
+    let authority = authority.strip_suffix('/').unwrap_or(authority);
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".-_:[]".contains(c);
+    if authority.is_empty() || authority.starts_with(':') || !authority.chars().all(plain) {
+        return Err(form());
+    }
+    let scheme = if insecure { "http" } else { "https" };
+    Uri::builder()
+        .scheme(scheme)
+        .authority(authority)
+        .path_and_query("/")
+        .build()
+        .map_err(|_| form())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_of_endpoints() {
+        for (endpoint, insecure, expected) in [
+            ("flyteadmin:81", true, "http://flyteadmin:81/"),
+            (
+                "flyteadmin.flyte.svc:81",
+                false,
+                "https://flyteadmin.flyte.svc:81/",
+            ),
+            (
+                "dns:///flyte.acme.example",
+                false,
+                "https://flyte.acme.example/",
+            ),
+            ("dns:///127.0.0.1:8089", true, "http://127.0.0.1:8089/"),
+            ("[::1]:8089", true, "http://[::1]:8089/"),
+            (
+                "https://flyte.acme.example:443/",
+                false,
+                "https://flyte.acme.example:443/",
+            ),
+            ("http://localhost:8089", true, "http://localhost:8089/"),
+        ] {
+            assert_eq!(uri(endpoint, insecure).unwrap().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn plaintext_only_where_configured() {
+        for (endpoint, insecure) in [
+            ("http://flyteadmin:81", false),
+            ("https://flyteadmin", true),
+        ] {
+            let error = uri(endpoint, insecure).unwrap_err();
+            assert!(
+                matches!(error, EndpointError::Contradiction { .. }),
+                "{endpoint}"
+            );
+        }
+    }
+
+    #[test]
+    fn not_an_endpoint() {
+        for endpoint in [
+            "",
+            ":81",
+            "dns:///",
+            "dns://8.8.8.8/flyteadmin",
+            "a b:1",
+            "https://a/b",
+            "user@a:1",
+            "ftp://a",
+            "a:b:c",
+        ] {
+            assert!(
+                matches!(uri(endpoint, false), Err(EndpointError::Form(_))),
+                "{endpoint}"
+            );
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! What became of a plan, as the resource's status tells it.
+
+use std::fmt::Write;
+
+use flyte_registration_crd::{Counts, Entity, EntityAction, EntityType, Reason, bounded};
+
+use super::{Trouble, run::Outcome};
+use crate::package::{Kind, Plan, Planned};
+
+/// Longest message, in bytes.
+const MESSAGE_MAX: usize = 1024;
+/// Most entities that the message names.
+const NAMED: usize = 5;
+
+/// What became of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Every entity of the plan, those that failed first; none if nothing was begun.
+    pub entities: Vec<Entity>,
+    /// How many of them there are of each kind, and of each outcome.
+    pub counts: Counts,
+    /// Why not all of it is registered. `None`: it is.
+    pub failure: Option<Failure>,
+}
+
+/// Why not all of a plan is registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The most telling reason: the permanent ones before those that may pass.
+    pub reason: Reason,
+    /// For people, at most 1 KiB.
+    pub message: String,
+}
+
+impl Report {
+    /// Of a plan whose execution did not begin.
+    pub(super) fn not_begun(plan: &Plan, trouble: &Trouble) -> Self {
+        Self {
+            entities: Vec::new(),
+            counts: totals(plan),
+            failure: Some(Failure {
+                reason: trouble.reason,
+                message: bounded(&trouble.message, MESSAGE_MAX),
+            }),
+        }
+    }
+
+    /// Of a plan with these outcomes, one for each of its entities.
+    pub(super) fn new(plan: &Plan, outcomes: Vec<Outcome>) -> Self {
+        let mut counts = totals(plan);
+        for outcome in &outcomes {
+            match outcome {
+                Outcome::Created => counts.created += 1,
+                Outcome::Unchanged => counts.unchanged += 1,
+                Outcome::Failed(_) => counts.failed += 1,
+                Outcome::Skipped(_) | Outcome::NotTried => {}
+            }
+        }
+        let failure = failure(plan, &outcomes);
+        let pairs = plan.entities.iter().zip(outcomes);
+        let mut entities: Vec<_> = pairs
+            .map(|(planned, outcome)| entity(plan, planned, outcome))
+            .collect();
+        // Failed, then skipped: the order in which the actions are declared.
+        entities.sort_by_key(|entity| entity.action);
+        Self {
+            entities,
+            counts,
+            failure,
+        }
+    }
+}
+
+fn totals(plan: &Plan) -> Counts {
+    let mut counts = Counts::default();
+    for entity in &plan.entities {
+        match entity.kind {
+            EntityType::Task => counts.tasks += 1,
+            EntityType::Workflow => counts.workflows += 1,
+            EntityType::LaunchPlan => counts.launch_plans += 1,
+        }
+    }
+    counts
+}
+
+fn entity(plan: &Plan, planned: &Planned, outcome: Outcome) -> Entity {
+    let (action, message) = match outcome {
+        Outcome::Created => (EntityAction::Created, None),
+        Outcome::Unchanged => (EntityAction::Unchanged, None),
+        Outcome::Failed(trouble) => (EntityAction::Failed, Some(trouble.message)),
+        Outcome::Skipped(need) => {
+            let failed = called(&plan.entities[need]);
+            (EntityAction::Skipped, Some(format!("{failed} failed")))
+        }
+        Outcome::NotTried => {
+            let text = "not tried, as FlyteAdmin fails too often".to_owned();
+            (EntityAction::Skipped, Some(text))
+        }
+    };
+    Entity {
+        type_: planned.kind,
+        name: planned.id.name.clone(),
+        version: planned.id.version.clone(),
+        action,
+        message,
+    }
+}
+
+fn called(planned: &Planned) -> String {
+    format!("{} {}", Kind(planned.kind), planned.id.name)
+}
+
+/// How telling a reason is; the lowest is shown. What was refused for good stays so,
+/// whatever else may pass.
+fn rank(reason: Reason) -> usize {
+    const ORDER: [Reason; 7] = [
+        Reason::VersionConflict,
+        Reason::PackageTooLarge,
+        Reason::FlyteRejected,
+        Reason::ProjectNotFound,
+        Reason::DomainNotFound,
+        Reason::ReferenceNotFound,
+        Reason::FlyteUnavailable,
+    ];
+    ORDER
+        .iter()
+        .position(|one| *one == reason)
+        .unwrap_or(ORDER.len())
+}
+
+fn failure(plan: &Plan, outcomes: &[Outcome]) -> Option<Failure> {
+    let troubles: Vec<(&Planned, &Trouble)> = plan
+        .entities
+        .iter()
+        .zip(outcomes)
+        .filter_map(|(planned, outcome)| match outcome {
+            Outcome::Failed(trouble) => Some((planned, trouble)),
+            _ => None,
+        })
+        .collect();
+    let reasons = troubles.iter().map(|(_, trouble)| trouble.reason);
+    let reason = reasons.min_by_key(|reason| rank(*reason))?;
+    let telling: Vec<_> = troubles
+        .iter()
+        .filter(|(_, trouble)| trouble.reason == reason)
+        .collect();
+    let (_, first) = telling.first()?;
+
+    let mut message = match reason {
+        Reason::VersionConflict => format!(
+            "version {} is registered with other content: ",
+            plan.target.version
+        ),
+        _ => String::new(),
+    };
+    for (index, (planned, _)) in telling.iter().take(NAMED).enumerate() {
+        let comma = if index > 0 { ", " } else { "" };
+        // Writing to a string does not fail.
+        let _ = write!(message, "{comma}{}", called(planned));
+    }
+    if let Some(more) = telling.len().checked_sub(NAMED + 1) {
+        let _ = write!(message, " and {} more", more + 1);
+    }
+    if reason == Reason::VersionConflict {
+        message.push_str("; register a new version");
+    } else {
+        let _ = write!(message, ": {}", first.message);
+    }
+    Some(Failure {
+        reason,
+        message: bounded(&message, MESSAGE_MAX),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::package::{Id, Target};
+
+    fn plan() -> Plan {
+        let planned = |kind, name: &str, needs: &[usize]| Planned {
+            kind,
+            id: Id {
+                project: "p".to_owned(),
+                domain: "d".to_owned(),
+                name: name.to_owned(),
+                version: "v1".to_owned(),
+            },
+            request: bytes::Bytes::new(),
+            needs: needs.to_vec(),
+        };
+        Plan {
+            target: Target {
+                project: "p".to_owned(),
+                domain: "d".to_owned(),
+                version: "v1".to_owned(),
+            },
+            entities: vec![
+                planned(EntityType::Task, "a", &[]),
+                planned(EntityType::Task, "b", &[]),
+                planned(EntityType::Workflow, "w", &[0, 1]),
+                planned(EntityType::LaunchPlan, "w", &[2]),
+            ],
+            external: Vec::new(),
+        }
+    }
+
+    fn failed(reason: Reason, message: &str) -> Outcome {
+        Outcome::Failed(Trouble {
+            reason,
+            message: message.to_owned(),
+        })
+    }
+
+    #[test]
+    fn all_is_well() {
+        let created = Outcome::Created;
+        let outcomes = vec![
+            Outcome::Unchanged,
+            created.clone(),
+            created.clone(),
+            created,
+        ];
+        let report = Report::new(&plan(), outcomes);
+        assert_eq!(report.failure, None);
+        let counts = Counts {
+            tasks: 2,
+            workflows: 1,
+            launch_plans: 1,
+            created: 3,
+            unchanged: 1,
+            ..Counts::default()
+        };
+        assert_eq!(report.counts, counts);
+    }
+
+    #[test]
+    fn what_is_final_is_told_before_what_may_pass() {
+        let outcomes = vec![
+            failed(Reason::FlyteUnavailable, "down"),
+            failed(Reason::VersionConflict, "other"),
+            Outcome::Skipped(0),
+            Outcome::Skipped(0),
+        ];
+        let report = Report::new(&plan(), outcomes);
+        let failure = report.failure.unwrap();
+        assert_eq!(failure.reason, Reason::VersionConflict);
+        assert_eq!(
+            failure.message,
+            "version v1 is registered with other content: task b; register a new version"
+        );
+        assert_eq!(report.counts.failed, 2);
+        assert_eq!(report.entities[2].message.as_deref(), Some("task a failed"));
+        let actions: Vec<_> = report.entities.iter().map(|one| one.action).collect();
+        assert!(actions.is_sorted(), "{actions:?}");
+    }
+
+    #[test]
+    fn messages_are_bounded() {
+        let long = failed(Reason::FlyteRejected, &"x".repeat(5000));
+        let report = Report::new(&plan(), vec![long; 4]);
+        let message = report.failure.unwrap().message;
+        assert!(message.len() <= MESSAGE_MAX);
+        assert!(message.starts_with("task a, task b, workflow w, launch plan w: xxx"));
+    }
+
+    #[test]
+    fn more_than_fit_are_counted() {
+        let mut plan = plan();
+        let task = plan.entities[0].clone();
+        plan.entities = vec![task; 8];
+        let outcomes = vec![failed(Reason::FlyteRejected, "no"); 8];
+        let message = Report::new(&plan, outcomes).failure.unwrap().message;
+        assert_eq!(
+            message,
+            "task a, task a, task a, task a, task a and 3 more: no"
+        );
+    }
+}

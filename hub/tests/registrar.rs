@@ -1,0 +1,93 @@
+//! The registrar against an emulator of FlyteAdmin that answers as a real one was recorded.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+#[path = "package/builder.rs"]
+#[allow(dead_code)] // each test file uses a part of it
+mod builder;
+#[path = "registrar/faults.rs"]
+mod faults;
+#[path = "registrar/fresh.rs"]
+mod fresh;
+#[path = "registrar/refused.rs"]
+mod refused;
+
+use std::time::Duration;
+
+use flyte_registration_hub::{
+    package::{Limits, Plan, Selection, Target, plan, read},
+    registrar::{FlyteAdminConfig, Registrar},
+};
+use flyteadmin_emulator::{Emulator, Options, counters::Snapshot, faults::Rule};
+
+const ETL: &[u8] = include_bytes!("fixtures/etl.tgz");
+const FEATURES: &[u8] = include_bytes!("fixtures/features.tgz");
+
+/// A FlyteAdmin, and what speaks to it.
+struct Peer {
+    emulator: Emulator,
+    registrar: Registrar,
+}
+
+fn config(emulator: &Emulator) -> FlyteAdminConfig {
+    FlyteAdminConfig {
+        endpoint: emulator.grpc.to_string(),
+        insecure: true,
+        ca_file: None,
+        max_in_flight: 8,
+        call_timeout: Duration::from_secs(5),
+        epoch: "1".to_owned(),
+    }
+}
+
+async fn peer() -> Peer {
+    peer_with(&Options::default(), |_| {}).await
+}
+
+async fn peer_with(options: &Options, change: impl FnOnce(&mut FlyteAdminConfig)) -> Peer {
+    let emulator = Emulator::start(options).await.unwrap();
+    let mut config = config(&emulator);
+    change(&mut config);
+    let registrar = Registrar::new("main", &config).unwrap();
+    Peer {
+        emulator,
+        registrar,
+    }
+}
+
+impl Peer {
+    /// The counts since the last time.
+    fn counts(&self) -> Snapshot {
+        let counters = self.emulator.counters();
+        let snapshot = counters.snapshot();
+        counters.reset();
+        snapshot
+    }
+
+    /// Adds a fault, as JSON.
+    fn fault(&self, rule: &str) {
+        let rule: Rule = serde_json::from_str(rule).unwrap();
+        self.emulator.faults().add(vec![rule]);
+    }
+}
+
+fn creates(counts: &Snapshot) -> u64 {
+    let creates = counts
+        .by_rpc
+        .iter()
+        .filter(|(rpc, _)| rpc.starts_with("Create"));
+    creates.map(|(_, count)| count).sum()
+}
+
+fn target(version: &str) -> Target {
+    Target {
+        project: "flytesnacks".to_owned(),
+        domain: "development".to_owned(),
+        version: version.to_owned(),
+    }
+}
+
+fn planned(package: &[u8], target: &Target) -> Plan {
+    let archive = read(package, &Limits::default()).unwrap();
+    plan(&archive, target, &Selection::default()).unwrap()
+}
