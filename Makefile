@@ -7,7 +7,7 @@ CARGO_DENY := 0.20.2
 RUNNER = cargo run --package flyte-registration-tests --bin flyte-registration-runner --
 
 .DEFAULT_GOAL := help
-.PHONY: help deps prerequisites peers build test check
+.PHONY: help deps prerequisites peers build demo measure test check fmt
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

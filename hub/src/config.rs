@@ -215,8 +215,8 @@ impl Default for Log {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A file cannot be read, or a value has the wrong form. Names file and key.
-    #[error("{0}")]
-    Read(Box<figment::Error>),
+    #[error("{}", .0.join("\n"))]
+    Read(Vec<String>),
     /// Values contradict each other, or name what is not there.
     #[error("{}", check::list(.0))]
     Invalid(Vec<Problem>),
@@ -232,12 +232,31 @@ pub fn load(files: &[PathBuf]) -> Result<Config, ConfigError> {
     let config: Config = figment
         .merge(environment::provider(ENVIRONMENT_PREFIX))
         .extract()
-        .map_err(|error| ConfigError::Read(Box::new(error)))?;
+        .map_err(|errors| {
+            ConfigError::Read(errors.into_iter().map(|error| told(&error)).collect())
+        })?;
     let problems = config.problems();
     if problems.is_empty() {
         Ok(config)
     } else {
         Err(ConfigError::Invalid(problems))
+    }
+}
+
+/// Key, what is wrong, and the file or variable that says so.
+fn told(error: &figment::Error) -> String {
+    let place = error
+        .metadata
+        .as_ref()
+        .map(|metadata| match &metadata.source {
+            Some(source) => source.to_string(),
+            None => metadata.name.to_string(),
+        });
+    let key = error.path.join(".");
+    let separator = if key.is_empty() { "" } else { ": " };
+    match place {
+        Some(place) => format!("{key}{separator}{} (in {place})", error.kind),
+        None => format!("{key}{separator}{}", error.kind),
     }
 }
 

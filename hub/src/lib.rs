@@ -2,6 +2,7 @@
 //! tells the agents what became of it. `docs/architecture.md` shows how the modules
 //! hang together.
 
+pub mod cli;
 pub mod config;
 pub mod fleet;
 pub mod gateway;
@@ -10,6 +11,7 @@ pub mod package;
 pub mod push;
 pub mod receipt;
 pub mod registrar;
+pub mod serve;
 pub mod source;
 pub mod tenancy;
 pub mod web;

@@ -1,3 +1,7 @@
 //! Work: a fair queue, and the tasks that take from it.
 
+mod identical;
 pub mod queue;
+mod runner;
+
+pub use runner::Runner;

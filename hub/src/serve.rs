@@ -1,0 +1,212 @@
+//! Wires the hub together and runs it.
+
+use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::transport::{Identity, Server, ServerTlsConfig, server::TcpIncoming};
+use tracing::{error, info};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    config::{self, Config, LogFormat},
+    fleet::{Fleet, FleetHandle, Policy, Settings},
+    gateway::{Gateway, Tokens},
+    metrics::Metrics,
+    receipt,
+    registrar::Registrar,
+    source::{Cache, Sources},
+    tenancy::Tenancy,
+    web,
+    work::Runner,
+};
+
+/// How long sessions may take to end.
+const GOODBYE: Duration = Duration::from_secs(5);
+const KEEPALIVE: Duration = Duration::from_secs(20);
+
+/// Runs the hub until SIGTERM or SIGINT, or until a task ends that it cannot live without.
+pub async fn serve(files: Vec<PathBuf>) -> anyhow::Result<()> {
+    let config = config::load(&files)?;
+    start_logging(&config.log)?;
+    let _lock = lock_state(&config)?;
+
+    let fleet = FleetHandle::new(Fleet::new(policy(&config)?, settings(&config)));
+    let cache = Cache::open(&config.cache)
+        .with_context(|| format!("cannot use the cache {}", config.cache.dir.display()))?;
+    let metrics = Arc::new(Metrics::new(fleet.clone()));
+    let runner = Arc::new(Runner::new(
+        fleet.clone(),
+        Sources::new(&config.sources, cache)?,
+        registrars(&config)?,
+        config.package.clone(),
+        Arc::clone(&metrics),
+    ));
+    let agents = bind(config.listen.address).await?;
+    let web = bind(config.web.listen).await?;
+    info!(address = %agents.local_addr()?, web = %web.local_addr()?, tls = config.listen.tls.is_some(), "listening");
+
+    // Sessions are asked to leave first; only then does everything else stop.
+    let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
+    let sessions = TaskTracker::new();
+    let tokens = Tokens::new(
+        config
+            .clusters
+            .iter()
+            .map(|(name, cluster)| (name.clone(), cluster.token_file.clone())),
+    );
+    let gateway = Gateway::new(
+        fleet.clone(),
+        tokens,
+        config.session.clone(),
+        Arc::clone(&metrics),
+        sessions.clone(),
+        drain.clone(),
+    );
+    let server = server(&config)?.add_service(gateway.into_service());
+
+    let mut tasks = JoinSet::new();
+    let stopped = stop.clone();
+    tasks.spawn(named("gateway", async move {
+        let incoming = TcpIncoming::from(agents).with_nodelay(Some(true));
+        Ok(server
+            .serve_with_incoming_shutdown(incoming, stopped.cancelled_owned())
+            .await?)
+    }));
+    let stopped = stop.clone();
+    tasks.spawn(named("web", async move {
+        Ok(web::serve(web, fleet, metrics, stopped).await?)
+    }));
+    let (concurrency, stopped) = (config.work.concurrency, stop.clone());
+    tasks.spawn(named("work", async move {
+        runner.run(concurrency, stopped).await;
+        Ok(())
+    }));
+
+    let outcome = tokio::select! {
+        name = told_to_stop() => name.map(|name| info!(signal = name, "stopping")),
+        Some(ended) = tasks.join_next() => Err(unexpected(ended)),
+    };
+    drain.cancel();
+    sessions.close();
+    let _ = tokio::time::timeout(GOODBYE, sessions.wait()).await;
+    stop.cancel();
+    // A silent peer can hold hyper's shutdown up for ever: what is left then is dropped.
+    let _ = tokio::time::timeout(GOODBYE, async {
+        while tasks.join_next().await.is_some() {}
+    })
+    .await;
+    outcome
+}
+
+type Ended = (&'static str, anyhow::Result<()>);
+
+async fn named(name: &'static str, task: impl Future<Output = anyhow::Result<()>>) -> Ended {
+    (name, task.await)
+}
+
+fn unexpected(ended: Result<Ended, tokio::task::JoinError>) -> anyhow::Error {
+    let error = match ended {
+        Ok((name, Ok(()))) => anyhow::anyhow!("task {name} ended"),
+        Ok((name, Err(error))) => error.context(format!("task {name} failed")),
+        Err(error) => anyhow::Error::new(error).context("a task panicked"),
+    };
+    error!("{error:#}");
+    error
+}
+
+async fn told_to_stop() -> anyhow::Result<&'static str> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    })
+}
+
+/// One hub at a time may use a state directory.
+fn lock_state(config: &Config) -> anyhow::Result<fs::File> {
+    let dir = config.state_dir.as_ref();
+    fs::create_dir_all(dir)
+        .with_context(|| format!("cannot make the state directory {}", dir.display()))?;
+    let path = dir.join("lock");
+    let file =
+        fs::File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    file.try_lock()
+        .with_context(|| format!("another hub holds {}", path.display()))?;
+    Ok(file)
+}
+
+fn policy(config: &Config) -> anyhow::Result<Policy> {
+    Ok(Policy {
+        tenancy: Tenancy::new(config.tenants.clone()),
+        sources: config.sources.clone(),
+        epochs: config
+            .flyte_admins
+            .iter()
+            .map(|(name, admin)| (name.clone(), admin.epoch.clone()))
+            .collect(),
+        receipts: receipt::Key::load_or_create(&config.receipt_key_file())?,
+    })
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        retry_initial: config.work.retry_initial,
+        retry_max: config.work.retry_max,
+        max_objects: config.session.max_objects,
+    }
+}
+
+fn registrars(config: &Config) -> anyhow::Result<BTreeMap<String, Arc<Registrar>>> {
+    config
+        .flyte_admins
+        .iter()
+        .map(|(name, admin)| {
+            let registrar =
+                Registrar::new(name, admin).with_context(|| format!("flyteAdmins.{name}"))?;
+            Ok((name.clone(), Arc::new(registrar)))
+        })
+        .collect()
+}
+
+fn server(config: &Config) -> anyhow::Result<Server> {
+    let server = Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE))
+        .tcp_keepalive(Some(KEEPALIVE))
+        .max_concurrent_streams(Some(16));
+    let Some(tls) = &config.listen.tls else {
+        return Ok(server);
+    };
+    let read =
+        |file: &PathBuf| fs::read(file).with_context(|| format!("cannot read {}", file.display()));
+    let identity = Identity::from_pem(read(&tls.cert_file)?, read(&tls.key_file)?);
+    let tls = ServerTlsConfig::new()
+        .identity(identity)
+        .timeout(config.session.hello_timeout);
+    server.tls_config(tls).context("listen.tls cannot be used")
+}
+
+async fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))
+}
+
+fn start_logging(log: &config::Log) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&log.level).context("log.level")?;
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match log.format {
+        LogFormat::Text => subscriber.init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
