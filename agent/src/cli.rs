@@ -3,8 +3,12 @@
 use std::{io::Write as _, path::PathBuf};
 
 use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
 
-use crate::crds;
+use crate::{
+    config::{self, Flags, Log, LogFormat},
+    crds, run,
+};
 
 /// Streams the `FlyteRegistration` resources of a cluster to the hub.
 #[derive(Debug, Parser)]
@@ -16,6 +20,14 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Runs the agent.
+    Run {
+        /// The configuration file; every key in it is documented in config/agent.yaml.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        flags: Box<Flags>,
+    },
     /// Prints the custom resource definitions as YAML.
     Crds {
         /// Write them to files in this directory instead.
@@ -28,6 +40,15 @@ impl Cli {
     /// Does what the command line asks for.
     pub fn execute(self) -> anyhow::Result<()> {
         match self.command {
+            Command::Run { config, flags } => {
+                let config = config::load(config.as_deref(), &flags)?;
+                log(&config.log)?;
+                // One thread is enough for what an agent does, and costs the least memory.
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()?;
+                runtime.block_on(run::run(config))
+            }
             Command::Crds {
                 out: Some(directory),
             } => Ok(crds::write(&directory)?),
@@ -36,4 +57,17 @@ impl Cli {
             }
         }
     }
+}
+
+fn log(log: &Log) -> anyhow::Result<()> {
+    // kube logs every failed request as an error, beside returning it to us, who log it too.
+    let filter = EnvFilter::try_new(format!("kube_client=off,{}", log.level))?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let started = match log.format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+    started.map_err(|error| anyhow::anyhow!(error))
 }

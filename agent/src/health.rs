@@ -2,6 +2,7 @@
 //! then that it is alive. The other side's health is no part of it.
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -10,9 +11,13 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use tokio::time::timeout;
 
 /// A task that has shown nothing for this long is taken for stuck.
 pub const STUCK_AFTER: Duration = Duration::from_mins(1);
+
+/// How often a task shows that it is alive.
+const EVERY: Duration = Duration::from_secs(10);
 
 /// The tasks and when they last showed that they are alive.
 #[derive(Clone, Debug)]
@@ -71,8 +76,19 @@ impl Health {
 }
 
 impl Beat {
+    /// Runs `task`, which shows by being polled that it is alive.
+    pub async fn during<T>(self, task: impl Future<Output = T>) -> T {
+        let mut task = pin!(task);
+        loop {
+            self.now();
+            if let Ok(done) = timeout(EVERY, &mut task).await {
+                return done;
+            }
+        }
+    }
+
     /// The task is alive.
-    pub fn now(&self) {
+    fn now(&self) {
         self.last
             .store(self.start.elapsed().as_secs(), Ordering::Relaxed);
     }
@@ -81,6 +97,16 @@ impl Beat {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_waits_is_alive() {
+        let health = Health::default();
+        let beat = health.task("one");
+        beat.last.store(u64::MAX, Ordering::Relaxed);
+        let last = Arc::clone(&beat.last);
+        assert_eq!(beat.during(async { 5 }).await, 5);
+        assert_ne!(last.load(Ordering::Relaxed), u64::MAX);
+    }
 
     #[test]
     fn silent_tasks_are_stuck_until_they_are_gone() {

@@ -7,10 +7,29 @@
 //! it out.
 
 pub mod cli;
+pub mod config;
 pub mod crds;
 pub mod health;
+pub mod lease;
 pub mod link;
 pub mod metrics;
 pub mod retry;
+pub mod run;
 pub mod status;
 pub mod watch;
+pub mod web;
+
+/// An error with everything that caused it, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        // Some errors repeat their cause.
+        if !text.ends_with(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -122,6 +122,11 @@ impl Desk {
         std::mem::take(&mut self.written)
     }
 
+    /// Whether [`Self::take_written`] has something.
+    pub fn has_written(&self) -> bool {
+        !self.written.is_empty()
+    }
+
     /// When [`Self::next`] may have something though nothing was touched.
     pub fn deadline(&self) -> Option<Instant> {
         self.delayed.first().map(|it| it.0)

@@ -11,16 +11,14 @@ use kube::{
     core::PartialObjectMeta,
     runtime::watcher::{self, Event, InitialListStrategy},
 };
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
 use super::{Change, Index, Key, Observed, Shared, Source};
-use crate::{health::Beat, metrics::Metrics, retry::Backoff};
+use crate::{chain, metrics::Metrics, retry::Backoff};
 
 /// Objects of one page where the server has no streaming lists: pages are held in memory.
 const PAGE: u32 = 100;
-/// How often a watch shows that it is alive while nothing happens.
-const BEAT: Duration = Duration::from_secs(10);
 /// Failures are forgotten after this long without one.
 const FORGET: Duration = Duration::from_mins(2);
 const BACKOFF: Backoff = Backoff {
@@ -40,13 +38,7 @@ pub fn resource() -> ApiResource {
 }
 
 /// Feeds `shared` from one watch, for ever: whatever fails is tried again.
-pub async fn watch(
-    client: Client,
-    source: Source,
-    shared: Arc<Shared>,
-    metrics: Metrics,
-    beat: Beat,
-) {
+pub async fn watch(client: Client, source: Source, shared: Arc<Shared>, metrics: Metrics) {
     match &source {
         Source::Registrations(scope) => {
             let resource = resource();
@@ -59,7 +51,6 @@ pub async fn watch(
                 source: &source,
                 shared: &shared,
                 metrics: &metrics,
-                beat: &beat,
             };
             feed.run(watcher::Config::default(), open, registration)
                 .await;
@@ -75,7 +66,6 @@ pub async fn watch(
                 source: &source,
                 shared: &shared,
                 metrics: &metrics,
-                beat: &beat,
             };
             feed.run(config, open, namespace).await;
         }
@@ -121,7 +111,6 @@ struct Feed<'a> {
     source: &'a Source,
     shared: &'a Shared,
     metrics: &'a Metrics,
-    beat: &'a Beat,
 }
 
 impl Feed<'_> {
@@ -135,11 +124,7 @@ impl Feed<'_> {
         let mut events = open(config.clone());
         let mut failures = Failures::default();
         loop {
-            self.beat.now();
-            let Ok(event) = timeout(BEAT, events.next()).await else {
-                continue;
-            };
-            match event {
+            match events.next().await {
                 Some(Ok(event)) => {
                     failures.forget_after(&event);
                     self.feed(event, take);
@@ -159,7 +144,7 @@ impl Feed<'_> {
                     }
                     let attempt = failures.count();
                     self.report(&error, attempt);
-                    self.pause(BACKOFF.delay(attempt)).await;
+                    sleep(BACKOFF.delay(attempt)).await;
                 }
                 // A watcher goes on for ever; should it not, the process ends with this task.
                 None => return,
@@ -188,18 +173,11 @@ impl Feed<'_> {
 
     /// Once loudly, then quietly: a server that is away for an hour fills no log.
     fn report(&self, error: &watcher::Error, attempt: u32) {
+        let error = chain(error);
         if attempt == 0 {
-            warn!(source = ?self.source, %error, "watch failed; trying again");
+            warn!(source = ?self.source, error, "watch failed; trying again");
         } else {
-            debug!(source = ?self.source, %error, attempt, "watch failed again");
-        }
-    }
-
-    async fn pause(&self, delay: Duration) {
-        let end = Instant::now() + delay;
-        while Instant::now() < end {
-            sleep_until(end.min(Instant::now() + BEAT)).await;
-            self.beat.now();
+            debug!(source = ?self.source, error, attempt, "watch failed again");
         }
     }
 }
