@@ -1,6 +1,8 @@
 //! The workflow compiler: it loads nothing, checks that a workflow holds together, and
-//! writes what the real one writes. Types of bindings are not checked.
+//! writes what the real one writes.
 
+pub mod binding;
+pub mod branch;
 pub mod edges;
 pub mod errors;
 pub mod interface;

@@ -14,7 +14,7 @@ use tonic::Code;
 
 use crate::{
     admin::Admin,
-    diff, digest,
+    database, diff, digest,
     dynamic::{self, Fields as _},
     error::{AdminError, Answer},
     list::{self, Cell},
@@ -62,6 +62,7 @@ impl Admin {
             if let Some(existing) = state.launch_plans.find(&key) {
                 return Err(conflict(id, existing, &digest, &spec_message)?);
             }
+            database::key(&key, "launch_plans_pkey")?;
             let body = store::LaunchPlan {
                 spec: dynamic::bytes(&spec_message),
                 closure: dynamic::bytes(&closure),
@@ -76,8 +77,9 @@ impl Admin {
     }
 
     /// `GetLaunchPlan`.
-    pub fn get_launch_plan(&self, request: &admin::ObjectGetRequest) -> Answer<DynamicMessage> {
-        let id = validate::identifier(request.id.as_ref(), ResourceType::LaunchPlan)?;
+    pub fn get_launch_plan(&self, request: admin::ObjectGetRequest) -> Answer<DynamicMessage> {
+        let id = validate::typed(request.id, ResourceType::LaunchPlan);
+        let id = validate::identifier(id.as_ref(), ResourceType::LaunchPlan)?;
         let key = Key::of(Some(id));
         self.read(|state| {
             let row = state.launch_plans.find(&key);

@@ -2,13 +2,15 @@
 //!
 //! It answers as the recordings of a real server do (see `tests/conformance.rs`) and
 //! has no special case that the real one lacks. Beside that it counts what it is asked
-//! and fails on request, see [`http`]. Types of workflow bindings are not checked.
+//! and fails on request, see [`http`].
 
 mod admin;
 pub mod codec;
 mod compile;
 pub mod counters;
+mod database;
 mod dataproxy;
+mod description;
 mod diff;
 mod digest;
 mod dynamic;
@@ -30,6 +32,7 @@ mod server;
 mod service;
 mod store;
 mod task;
+mod types;
 mod validate;
 mod workflow;
 

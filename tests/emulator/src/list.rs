@@ -6,7 +6,10 @@ use flyte_registration_proto::flyteidl::admin;
 use regex::Regex;
 use tonic::Code;
 
-use crate::error::{AdminError, Answer};
+use crate::{
+    error::{AdminError, Answer},
+    store,
+};
 
 /// The value of a column.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -233,6 +236,9 @@ fn convert(text: &str, like: &Cell) -> Answer<Cell> {
     };
     Ok(match like {
         Cell::Time(_) => {
+            if let Some(micros) = relative(text) {
+                return Ok(Cell::Time(micros));
+            }
             let time: prost_types::Timestamp =
                 text.parse().map_err(|_| fail("timestamp with time zone"))?;
             let micros = time.seconds * 1_000_000 + i64::from(time.nanos / 1000);
@@ -240,6 +246,21 @@ fn convert(text: &str, like: &Cell) -> Answer<Cell> {
         }
         Cell::Int(_) => Cell::Int(text.parse().map_err(|_| fail("integer"))?),
         Cell::Text(_) | Cell::Null => Cell::Text(text.to_owned()),
+    })
+}
+
+/// The words that the database takes for a time.
+fn relative(text: &str) -> Option<u64> {
+    const DAY: u64 = 86_400_000_000;
+    let now = store::now();
+    let today = now - now % DAY;
+    Some(match text {
+        "epoch" => 0,
+        "now" => now,
+        "today" => today,
+        "yesterday" => today.saturating_sub(DAY),
+        "tomorrow" => today + DAY,
+        _ => return None,
     })
 }
 

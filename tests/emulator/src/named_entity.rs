@@ -101,16 +101,22 @@ impl Admin {
             let here = all.filter(|(project, domain, _)| {
                 *project == request.project && *domain == request.domain
             });
-            let rows = here.map(|name| show(state, request.resource_type(), name));
-            let page = (offset, request.limit as usize);
-            let (entities, token) = list::page(
-                rows,
-                &filters,
-                order.as_ref(),
-                page,
-                cell,
-                list::NAMED_ENTITY,
-            )?;
+            let cut = (offset, request.limit as usize);
+            let name = |row: &Name, _: &str, column: &str| name_cell(row, column);
+            // The page is cut before the filters look at it, and filled no more.
+            let (names, _) = list::page(here, &[], order.as_ref(), cut, name, list::NAMED_ENTITY)?;
+            let rows = names
+                .into_iter()
+                .map(|name| show(state, request.resource_type(), name));
+            let limit = request.limit as usize;
+            let (entities, full) =
+                list::page(rows, &filters, None, (0, limit), cell, list::NAMED_ENTITY)?;
+            let next = offset + entities.len();
+            let token = if full.is_empty() {
+                full
+            } else {
+                next.to_string()
+            };
             Ok(NamedEntityList { entities, token })
         })
     }

@@ -42,6 +42,20 @@ pub fn pod(pod: &K8sPod, task: Option<&Identifier>, limits: &Limits) -> Answer<(
         ));
     };
     let spec = pod_json(spec)?;
+    let kind = match &spec["containers"] {
+        Value::String(_) => Some("string"),
+        Value::Number(_) => Some("number"),
+        Value::Bool(_) => Some("bool"),
+        Value::Object(_) => Some("object"),
+        Value::Array(_) | Value::Null => None,
+    };
+    if let Some(kind) = kind {
+        let text = format!(
+            "json: cannot unmarshal {kind} into Go struct field PodSpec.containers of type \
+             []v1.Container"
+        );
+        return Err(AdminError::new(Code::Internal, text));
+    }
     for container in spec["containers"].as_array().into_iter().flatten() {
         let listed = |kind: &str| pod_amounts(&container["resources"][kind]);
         compare(&listed("requests")?, &listed("limits")?, task, limits)?;

@@ -56,13 +56,13 @@ fn admin_call(admin: &Admin, method: &str, bytes: &[u8]) -> Answer<Vec<u8>> {
         "CreateWorkflow" => raw("flyteidl.admin.WorkflowCreateRequest", &|r| {
             admin.create_workflow(r)
         }),
-        "GetWorkflow" => typed(bytes, |r| admin.get_workflow(&r)),
+        "GetWorkflow" => typed(bytes, |r| admin.get_workflow(r)),
         "ListWorkflows" => typed(bytes, |r| admin.list_workflows(&r)),
         "ListWorkflowIds" => typed(bytes, |r| admin.list_ids(&r, ResourceType::Workflow)),
         "CreateLaunchPlan" => raw("flyteidl.admin.LaunchPlanCreateRequest", &|r| {
             admin.create_launch_plan(r)
         }),
-        "GetLaunchPlan" => typed(bytes, |r| admin.get_launch_plan(&r)),
+        "GetLaunchPlan" => typed(bytes, |r| admin.get_launch_plan(r)),
         "GetActiveLaunchPlan" => typed(bytes, |r| admin.get_active_launch_plan(&r)),
         "ListLaunchPlans" => typed(bytes, |r| admin.list_launch_plans(&r)),
         "ListActiveLaunchPlans" => typed(bytes, |r| admin.list_active_launch_plans(&r)),
@@ -76,6 +76,8 @@ fn admin_call(admin: &Admin, method: &str, bytes: &[u8]) -> Answer<Vec<u8>> {
         "ListNamedEntities" => typed(bytes, |r| admin.list_named_entities(&r)),
         "GetNamedEntity" => typed(bytes, |r| admin.get_named_entity(&r)),
         "UpdateNamedEntity" => typed(bytes, |r| admin.update_named_entity(r)),
+        "GetDescriptionEntity" => typed(bytes, |r| admin.get_description_entity(r)),
+        "ListDescriptionEntities" => typed(bytes, |r| admin.list_description_entities(&r)),
         "GetVersion" => typed(bytes, |(): ()| Ok(admin.get_version())),
         method => Err(unknown_method(ADMIN, method)),
     }

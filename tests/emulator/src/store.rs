@@ -158,8 +158,9 @@ pub struct Task {
     pub closure: Vec<u8>,
     /// Task type.
     pub kind: String,
-    /// Of the description.
-    pub short_description: String,
+    /// `flyteidl.admin.DescriptionEntity`, encoded; empty for none.
+    #[serde(with = "base64_bytes")]
+    pub description: Vec<u8>,
 }
 
 /// A registered workflow.
@@ -171,8 +172,9 @@ pub struct Workflow {
     /// `flyteidl.core.TypedInterface`, encoded.
     #[serde(with = "base64_bytes")]
     pub interface: Vec<u8>,
-    /// Of the description.
-    pub short_description: String,
+    /// `flyteidl.admin.DescriptionEntity`, encoded; empty for none.
+    #[serde(with = "base64_bytes")]
+    pub description: Vec<u8>,
 }
 
 /// A registered launch plan.

@@ -10,7 +10,7 @@ use tonic::Code;
 
 use crate::{
     admin::Admin,
-    diff, digest,
+    database, description, diff, digest,
     dynamic::{self, Fields as _},
     error::{AdminError, Answer},
     list::{self, Cell},
@@ -36,16 +36,24 @@ impl Admin {
             if let Some(existing) = state.tasks.find(&key) {
                 return Err(conflict(&id, existing, &digest, &compiled)?);
             }
+            database::key(&key, "tasks_pkey")?;
+            let description = spec.description.clone().unwrap_or_default();
             let mut closure = dynamic::empty(TASK_CLOSURE);
             closure.put_message("compiled_task", compiled);
             let task = store::Task {
                 closure: dynamic::bytes(&closure),
                 kind: template.r#type,
-                short_description: spec.description.unwrap_or_default().short_description,
+                description: description::row(spec.description, &id),
             };
             state.tasks.insert(key, digest, task);
-            Ok(dynamic::empty("flyteidl.admin.TaskCreateResponse"))
-        })
+            // The description is a row of its own, written after the task.
+            let link = description.source_code.unwrap_or_default().link;
+            Ok(database::texts([
+                description.short_description.as_str(),
+                link.as_str(),
+            ]))
+        })?
+        .map(|()| dynamic::empty("flyteidl.admin.TaskCreateResponse"))
     }
 
     fn check_task(
@@ -169,7 +177,7 @@ fn show(row: &Row<store::Task>) -> Answer<DynamicMessage> {
     let head = admin::Task {
         id: Some(row.key.identifier(ResourceType::Task)),
         closure: None,
-        short_description: row.body.short_description.clone(),
+        short_description: description::short(&row.body.description),
     };
     let mut task = dynamic::decode("flyteidl.admin.Task", &head.encode_to_vec())?;
     task.put_message("closure", closure);
@@ -179,7 +187,7 @@ fn show(row: &Row<store::Task>) -> Answer<DynamicMessage> {
 fn cell(row: &Row<store::Task>, column: &str) -> Cell {
     match column {
         "type" => Cell::Text(row.body.kind.clone()),
-        "short_description" => Cell::Text(row.body.short_description.clone()),
+        "short_description" => Cell::Text(description::short(&row.body.description)),
         column => base_cell(row, column),
     }
 }

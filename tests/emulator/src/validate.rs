@@ -43,6 +43,16 @@ pub fn identifier(
     Ok(id)
 }
 
+/// Reading fills a missing type in.
+pub fn typed(id: Option<core::Identifier>, kind: core::ResourceType) -> Option<core::Identifier> {
+    id.map(|mut id| {
+        if id.resource_type == core::ResourceType::Unspecified as i32 {
+            id.resource_type = kind.into();
+        }
+        id
+    })
+}
+
 /// A name in a project and domain.
 pub fn named(id: Option<&admin::NamedEntityIdentifier>) -> Answer<&admin::NamedEntityIdentifier> {
     let id = id.ok_or_else(|| AdminError::missing("id"))?;
@@ -147,6 +157,9 @@ fn bad_label_value(value: &str) -> Option<String> {
 pub fn bad_dns_label(text: &str) -> Option<String> {
     if text.len() > 63 {
         return Some("must be no more than 63 characters".to_owned());
+    }
+    if text.contains('.') {
+        return Some("must not contain dots".to_owned());
     }
     let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let good =

@@ -11,7 +11,7 @@ use tonic::Code;
 use crate::{
     admin::Admin,
     compile::{self, Loaded, Plan, errors::Errors, requirements},
-    diff, digest,
+    database, description, diff, digest,
     dynamic::{self, Fields as _},
     error::{AdminError, Answer},
     golang::text,
@@ -44,13 +44,15 @@ impl Admin {
             if let Some(existing) = state.workflows.find(&key) {
                 return Err(conflict(id, existing, &digest, &compiled)?);
             }
+            database::closure_reference(&key)?;
+            database::key(&key, "workflows_pkey")?;
             let interface = spec.template.unwrap_or_default().interface;
             let mut closure = dynamic::empty(CLOSURE);
             closure.put_message("compiled_workflow", compiled);
             let workflow = store::Workflow {
                 closure: dynamic::bytes(&closure),
                 interface: interface.unwrap_or_default().encode_to_vec(),
-                short_description: spec.description.unwrap_or_default().short_description,
+                description: description::row(spec.description, &id),
             };
             state.workflows.insert(key, digest, workflow);
             Ok(dynamic::empty("flyteidl.admin.WorkflowCreateResponse"))
@@ -92,8 +94,9 @@ impl Admin {
     }
 
     /// `GetWorkflow`.
-    pub fn get_workflow(&self, request: &admin::ObjectGetRequest) -> Answer<DynamicMessage> {
-        let id = validate::identifier(request.id.as_ref(), ResourceType::Workflow)?;
+    pub fn get_workflow(&self, request: admin::ObjectGetRequest) -> Answer<DynamicMessage> {
+        let id = validate::typed(request.id, ResourceType::Workflow);
+        let id = validate::identifier(id.as_ref(), ResourceType::Workflow)?;
         let key = Key::of(Some(id));
         self.read(|state| {
             let row = state.workflows.find(&key);
@@ -219,7 +222,7 @@ fn show(row: &Row<store::Workflow>, mut closure: DynamicMessage) -> Answer<Dynam
     let head = admin::Workflow {
         id: Some(row.key.identifier(ResourceType::Workflow)),
         closure: None,
-        short_description: row.body.short_description.clone(),
+        short_description: description::short(&row.body.description),
     };
     let mut workflow = dynamic::untyped("flyteidl.admin.Workflow", &head)?;
     workflow.put_message("closure", closure);
@@ -234,7 +237,7 @@ pub fn interface(row: &Row<store::Workflow>) -> core::TypedInterface {
 /// A column of the table.
 pub fn cell(row: &Row<store::Workflow>, column: &str) -> Cell {
     match column {
-        "short_description" => Cell::Text(row.body.short_description.clone()),
+        "short_description" => Cell::Text(description::short(&row.body.description)),
         column => task::base_cell(row, column),
     }
 }

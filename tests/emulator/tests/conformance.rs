@@ -40,23 +40,79 @@ async fn start(recording: &Value) -> Emulator {
         .expect("the emulator starts")
 }
 
-#[tokio::test]
-async fn every_step_of_the_core_is_answered_as_recorded() {
-    let recorded = recording("flyteadmin-1.16.8-core.json");
+/// The unequal steps of a recording, each with how it differs, and the number of all.
+async fn replay(name: &str) -> (Vec<(String, String)>, usize) {
+    let recorded = recording(name);
     let emulator = start(&recorded).await;
     let answered = replay::all(&recorded, emulator.grpc).await;
-    let unequal = compare::unequal(&recorded, &answered);
-    let steps = answered.len();
+    (compare::unequal(&recorded, &answered), answered.len())
+}
+
+fn report(unequal: &[(String, String)]) -> String {
+    let steps = unequal.iter().map(|(name, diff)| format!("{name}\n{diff}"));
+    steps.collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn every_step_of_the_core_is_answered_as_recorded() {
+    let (unequal, steps) = replay("flyteadmin-1.16.8-core.json").await;
     assert_eq!(steps, 265, "steps in the recording");
-    let report: Vec<_> = unequal
-        .iter()
-        .map(|(name, diff)| format!("{name}\n{diff}"))
-        .collect();
+    let count = unequal.len();
     assert!(
         unequal.is_empty(),
-        "{} of {steps} steps are unequal:\n{}",
-        unequal.len(),
-        report.join("\n")
+        "{count} of {steps} are unequal:\n{}",
+        report(&unequal)
+    );
+}
+
+/// What the emulator answers otherwise than the real server, and why.
+const KNOWN: [(&str, &[&str]); 4] = [
+    (
+        "limits of a project and domain (matchable attributes) are not kept; what was \
+         registered thanks to a raised one is missing later",
+        &[
+            "update-project-domain-attributes",
+            "create-task-cpu-over-raised",
+            "create-workflow-ref-other-project",
+            "create-workflow-ref-archived-project",
+            "list-workflow-ids-all",
+            "list-workflow-ids-page-2",
+            "list-workflow-ids-unsorted",
+            "list-named-entities-workflows",
+            "list-named-entities-page-2",
+        ],
+    ),
+    (
+        "the order of rows that compare equal: the database's is that of its last writes",
+        &["list-launch-plans-sort-name"],
+    ),
+    (
+        "file names of uploads are not parsed as URLs",
+        &["create-upload-location-bad-path"],
+    ),
+    (
+        "the health service has its own words for an unknown service",
+        &["health-unknown"],
+    ),
+];
+
+#[tokio::test]
+async fn of_the_long_scenario_only_known_steps_differ() {
+    let (unequal, steps) = replay("flyteadmin-1.16.8.json").await;
+    assert_eq!(steps, 684, "steps in the recording");
+    let known = |step: &str| KNOWN.iter().any(|(_, steps)| steps.contains(&step));
+    let (expected, unexpected): (Vec<_>, Vec<_>) =
+        unequal.into_iter().partition(|(step, _)| known(step));
+    assert!(
+        unexpected.is_empty(),
+        "not in the list:\n{}",
+        report(&unexpected)
+    );
+    let listed: usize = KNOWN.iter().map(|(_, steps)| steps.len()).sum();
+    assert_eq!(
+        expected.len(),
+        listed,
+        "a step of the list is equal now: take it off"
     );
 }
 

@@ -3,19 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flyte_registration_proto::flyteidl::core::{
-    Binding, BindingData, ConnectionSet, Node, OutputReference, TypedInterface, WorkflowTemplate,
-    binding_data::Value, connection_set::IdList,
+    ConnectionSet, Node, TypedInterface, WorkflowTemplate, connection_set::IdList,
 };
 
 use super::{Compiler, END, START, interface::Interface, requirements};
+use crate::types;
 
 type Edges = BTreeMap<String, BTreeSet<String>>;
 
-#[derive(Default)]
-struct Graph {
+/// A workflow as far as it is known.
+#[derive(Debug, Default)]
+pub struct Graph {
     upstream: Edges,
     downstream: Edges,
-    interfaces: BTreeMap<String, Interface>,
+    /// By node.
+    pub interfaces: BTreeMap<String, Interface>,
+    /// Nodes whose interface could not be found; that is noted already.
+    pub unresolved: BTreeSet<String>,
+    /// By id.
+    pub nodes: BTreeMap<String, Node>,
 }
 
 impl Graph {
@@ -56,37 +62,44 @@ impl Compiler {
         };
         graph.interfaces.insert(START.to_owned(), start);
         graph.interfaces.insert(END.to_owned(), end);
-        let nodes: BTreeMap<_, _> = template.nodes.iter().map(|n| (n.id.as_str(), n)).collect();
-        let own = || {
-            template
-                .nodes
-                .iter()
-                .filter(|node| ![START, END].contains(&node.id.as_str()))
-        };
-        for node in own() {
+        let all = template
+            .nodes
+            .iter()
+            .map(|node| (node.id.clone(), node.clone()));
+        graph.nodes = all.collect();
+        let sentinel = |id: &str| [START, END].contains(&id);
+        let own: Vec<_> = template
+            .nodes
+            .iter()
+            .filter(|node| !sentinel(&node.id))
+            .collect();
+        for node in &own {
             if node.id.is_empty() {
                 self.errors
                     .add("ValueRequired", "<node>", "Value required [Id].");
             }
             if let Some(interface) = self.interface(node) {
                 graph.interfaces.insert(node.id.clone(), interface);
+            } else {
+                graph.unresolved.insert(node.id.clone());
             }
         }
-        for node in own() {
+        for node in &own {
             self.branches(node, &mut graph);
         }
-        for (id, node) in &nodes {
-            if *id != START {
-                self.edges(node, &mut graph, true);
+        for (id, node) in graph.nodes.clone() {
+            if let Some(interface) = graph.interfaces.get(&id).cloned()
+                && id != START
+            {
+                self.edges(&node, &interface, &mut graph, true);
             }
         }
-        if let Some(node) = &template.failure_node {
-            if let Some(interface) = self.interface(node) {
-                graph.interfaces.insert(node.id.clone(), interface);
-            }
-            self.edges(node, &mut graph, false);
+        if let Some(node) = &template.failure_node
+            && let Some(interface) = self.interface(node)
+        {
+            self.edges(node, &interface, &mut graph, false);
         }
-        for node in own() {
+        for node in &own {
             if !graph.upstream.contains_key(&node.id) {
                 graph.both(START, &node.id);
             }
@@ -94,7 +107,7 @@ impl Compiler {
                 graph.both(&node.id, END);
             }
         }
-        self.reach(&graph.downstream, &nodes);
+        self.reach(&graph);
         let lists = |edges: Edges| {
             let list = |(id, ids): (String, BTreeSet<String>)| {
                 (
@@ -114,19 +127,16 @@ impl Compiler {
 
     /// The nodes inside a branch know what comes before them, not what comes after.
     fn branches(&mut self, node: &Node, graph: &mut Graph) {
+        self.check_branch(node, graph);
         for inner in requirements::branches(node) {
             if let Some(interface) = self.interface(inner) {
-                graph.interfaces.insert(inner.id.clone(), interface);
+                self.edges(inner, &interface, graph, false);
             }
-            self.edges(inner, graph, false);
             self.branches(inner, graph);
         }
     }
 
-    fn edges(&mut self, node: &Node, graph: &mut Graph, both: bool) {
-        let Some(interface) = graph.interfaces.get(&node.id).cloned() else {
-            return;
-        };
+    fn edges(&mut self, node: &Node, interface: &Interface, graph: &mut Graph, both: bool) {
         if both {
             for id in &node.upstream_node_ids {
                 graph.both(id, &node.id);
@@ -134,75 +144,59 @@ impl Compiler {
         }
         let mut bound = BTreeSet::new();
         for binding in &node.inputs {
-            if !interface.open && !interface.inputs.contains_key(&binding.var) {
+            let wanted = interface.inputs.get(&binding.var);
+            if !interface.open && wanted.is_none() {
                 let text = format!(
                     "Variable [{}] not found on node [{}].",
                     binding.var, node.id
                 );
                 self.errors.add("VariableNameNotFound", &node.id, &text);
-            } else if !bound.insert(binding.var.clone()) {
+            } else if !bound.insert(binding.var.as_str()) {
                 let text = format!("Input [{}] is bound more than once.", binding.var);
                 self.errors
                     .add("ParameterBoundMoreThanOnce", &node.id, &text);
+            } else if let Some(data) = &binding.binding {
+                for from in self.bound(node, &binding.var, data, wanted, graph) {
+                    if both {
+                        graph.both(from, &node.id);
+                    } else {
+                        graph.up(from, &node.id);
+                    }
+                }
             } else {
-                self.binding(node, binding, graph, both);
+                self.errors
+                    .add("ValueRequired", &node.id, "Value required [Binding].");
             }
         }
-        for (name, optional) in &interface.inputs {
-            if !optional && !bound.contains(name) {
+        for (name, kind) in &interface.inputs {
+            if !types::is_optional(Some(kind)) && !bound.contains(name.as_str()) {
                 self.unbound(node, name);
             }
         }
     }
 
-    fn unbound(&mut self, node: &Node, name: &str) {
+    /// Nothing usable is bound to an input.
+    pub fn unbound(&mut self, node: &Node, name: &str) {
         let text = format!("Parameter not bound [{name}].");
         self.errors.add("ParameterNotBound", &node.id, &text);
     }
 
-    fn binding(&mut self, node: &Node, binding: &Binding, graph: &mut Graph, both: bool) {
-        let Some(data) = &binding.binding else {
-            self.errors
-                .add("ValueRequired", &node.id, "Value required [Binding].");
-            return;
-        };
-        let mut found = Vec::new();
-        promises(data, &mut found);
-        for promise in found {
-            let Some(interface) = graph.interfaces.get(&promise.node_id) else {
-                let text = format!("Referenced node [{}] not found.", promise.node_id);
-                self.errors
-                    .add("NodeReferenceNotFound", &promise.node_id, &text);
-                self.unbound(node, &binding.var);
-                continue;
-            };
-            let name = promise.var.split(['[', '.']).next().unwrap_or_default();
-            if !interface.outputs.contains(&promise.var) && !interface.outputs.contains(name) {
-                let text = format!("Variable [{name}] not found on node [{}].", promise.node_id);
-                self.errors
-                    .add("VariableNameNotFound", &promise.node_id, &text);
-                self.unbound(node, &binding.var);
-                continue;
-            }
-            if both {
-                graph.both(&promise.node_id, &node.id);
-            } else {
-                graph.up(&promise.node_id, &node.id);
-            }
-        }
-    }
-
     /// Everything is reached from the start, and nothing twice on one way.
-    fn reach(&mut self, downstream: &Edges, nodes: &BTreeMap<&str, &Node>) {
+    fn reach(&mut self, graph: &Graph) {
         let mut visited = BTreeSet::new();
-        if let Some(cycle) = cycle(START, downstream, &mut Vec::new(), &mut visited) {
+        if let Some(cycle) = cycle(START, &graph.downstream, &mut Vec::new(), &mut visited) {
             let path = cycle.join(">");
             let text = format!("A cycle has been detected while traversing the Workflow [{path}].");
             self.errors.add("CycleDetected", START, &text);
             return;
         }
-        let lost = |id: &&&str| **id != END && !visited.contains(**id);
-        let lost: Vec<_> = nodes.keys().filter(lost).copied().collect();
+        let lost = |id: &&String| *id != END && !visited.contains(*id);
+        let lost: Vec<_> = graph
+            .nodes
+            .keys()
+            .filter(lost)
+            .map(String::as_str)
+            .collect();
         if !lost.is_empty() {
             let text = format!(
                 "The Workflow contain unreachable nodes [{}].",
@@ -210,22 +204,6 @@ impl Compiler {
             );
             self.errors.add("UnreachableNodes", START, &text);
         }
-    }
-}
-
-fn promises<'a>(data: &'a BindingData, found: &mut Vec<&'a OutputReference>) {
-    match &data.value {
-        Some(Value::Promise(promise)) => found.push(promise),
-        Some(Value::Collection(list)) => {
-            list.bindings
-                .iter()
-                .for_each(|inner| promises(inner, found));
-        }
-        Some(Value::Map(map)) => map
-            .bindings
-            .values()
-            .for_each(|inner| promises(inner, found)),
-        _ => {}
     }
 }
 

@@ -1,22 +1,25 @@
-//! What a node takes and gives, by name.
+//! What a node takes and gives.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use flyte_registration_proto::flyteidl::core::{
-    LiteralType, Node, SimpleType, TypedInterface, VariableMap, gate_node::Condition,
-    literal_type::Type, node::Target, parameter::Behavior, task_node, workflow_node::Reference,
+    LiteralType, Node, TypedInterface, VariableMap, gate_node::Condition, node::Target,
+    parameter::Behavior, task_node, workflow_node::Reference,
 };
 
 use super::{Compiler, requirements};
 use crate::golang::text;
 
-/// Names of variables; of inputs also whether they may be left out.
+/// Variables and their types.
+pub type Variables = BTreeMap<String, LiteralType>;
+
+/// What a node takes and gives.
 #[derive(Debug, Clone, Default)]
 pub struct Interface {
-    /// Input, and whether `None` is among its types.
-    pub inputs: BTreeMap<String, bool>,
+    /// Inputs.
+    pub inputs: Variables,
     /// Outputs.
-    pub outputs: BTreeSet<String>,
+    pub outputs: Variables,
     /// Any input may be bound: the node's own bindings say which there are.
     pub open: bool,
 }
@@ -25,45 +28,26 @@ impl Interface {
     /// Of a declared interface.
     pub fn of(interface: &TypedInterface) -> Self {
         Self {
-            inputs: inputs(interface.inputs.as_ref()),
-            outputs: outputs(interface.outputs.as_ref()),
+            inputs: variables(interface.inputs.as_ref()),
+            outputs: variables(interface.outputs.as_ref()),
             open: false,
         }
     }
 }
 
-/// Inputs by name, and whether they may be left out.
-pub fn inputs(map: Option<&VariableMap>) -> BTreeMap<String, bool> {
+fn variables(map: Option<&VariableMap>) -> Variables {
     let variables = map.into_iter().flat_map(|map| &map.variables);
-    variables
-        .map(|(name, variable)| (name.clone(), is_optional(variable.r#type.as_ref())))
-        .collect()
-}
-
-fn outputs(map: Option<&VariableMap>) -> BTreeSet<String> {
-    map.into_iter()
-        .flat_map(|map| map.variables.keys().cloned())
-        .collect()
-}
-
-fn is_optional(kind: Option<&LiteralType>) -> bool {
-    let Some(Type::UnionType(union)) = kind.and_then(|kind| kind.r#type.as_ref()) else {
-        return false;
-    };
-    union.variants.iter().any(|variant| match variant.r#type {
-        Some(Type::Simple(simple)) => simple == SimpleType::None as i32,
-        _ => true, // whoever asks a type that is not simple hears NONE
-    })
+    let kind =
+        |(name, variable): (&String, &flyte_registration_proto::flyteidl::core::Variable)| {
+            (name.clone(), variable.r#type.clone().unwrap_or_default())
+        };
+    variables.map(kind).collect()
 }
 
 impl Compiler {
-    /// The node's interface; none where it could not be found, which is noted.
+    /// The node's interface; none where it could not be found, which is noted. What an
+    /// approval gives is what is bound to it, so that the bindings decide later.
     pub fn interface(&mut self, node: &Node) -> Option<Interface> {
-        let bound: BTreeSet<String> = node
-            .inputs
-            .iter()
-            .map(|binding| binding.var.clone())
-            .collect();
         match &node.target {
             Some(Target::TaskNode(task)) => {
                 let Some(task_node::Reference::ReferenceId(id)) = &task.reference else {
@@ -74,58 +58,47 @@ impl Compiler {
                     &template.interface.clone().unwrap_or_default(),
                 ))
             }
-            Some(Target::WorkflowNode(workflow)) => match &workflow.reference {
-                Some(Reference::LaunchplanRef(id)) => {
-                    let plan = self.plans.get(&text::identifier(Some(id)))?;
-                    let exposed = plan.inputs.parameters.iter().filter(|(name, parameter)| {
-                        matches!(parameter.behavior, Some(Behavior::Required(true)))
-                            || bound.contains(*name)
-                    });
-                    let exposed = exposed.map(|(name, parameter)| {
-                        let variable = parameter.var.clone().unwrap_or_default();
-                        (name.clone(), is_optional(variable.r#type.as_ref()))
-                    });
-                    Some(Interface {
-                        inputs: exposed.collect(),
-                        outputs: outputs(Some(&plan.outputs)),
-                        open: false,
-                    })
+            Some(Target::WorkflowNode(workflow)) => {
+                if let Some(reference) = &workflow.reference {
+                    return self.referenced(node, reference);
                 }
-                Some(Reference::SubWorkflowRef(id)) => {
-                    let interface = self.interfaces.get(&text::identifier(Some(id)))?;
-                    Some(Interface::of(interface))
+                let text = "Referenced Workflow [<nil>/<nil>] not found.";
+                self.errors.add("WorkflowReferenceNotFound", &node.id, text);
+                None
+            }
+            Some(Target::BranchNode(branch)) => {
+                let block = branch.if_else.as_ref();
+                let case = block.and_then(|block| block.case.as_ref());
+                let missing = match (block, case) {
+                    (None, _) => Some("Branch.IfElse"),
+                    (_, None) => Some("Branch.IfElse.Case"),
+                    (_, Some(case)) if case.then_node.is_none() => {
+                        Some("Branch.IfElse.Case.ThenNode")
+                    }
+                    _ => None,
+                };
+                match missing {
+                    Some(what) => self.required(node, what),
+                    None => self.branch(node),
                 }
-                None => {
-                    let text = "Referenced Workflow [<nil>/<nil>] not found.";
-                    self.errors.add("WorkflowReferenceNotFound", &node.id, text);
-                    None
-                }
-            },
-            Some(Target::BranchNode(_)) => {
-                let mut outputs: Option<BTreeSet<String>> = None;
-                for inner in requirements::branches(node) {
-                    let given = self.interface(inner)?.outputs;
-                    outputs = Some(match outputs {
-                        Some(all) => all.intersection(&given).cloned().collect(),
-                        None => given,
-                    });
-                }
-                Some(Interface {
-                    outputs: outputs.unwrap_or_default(),
-                    open: true,
-                    ..Interface::default()
-                })
             }
             Some(Target::GateNode(gate)) => match &gate.condition {
                 Some(Condition::Approve(_)) => Some(Interface {
-                    outputs: bound,
+                    outputs: node
+                        .inputs
+                        .iter()
+                        .map(|b| (b.var.clone(), LiteralType::default()))
+                        .collect(),
                     open: true,
                     ..Interface::default()
                 }),
-                Some(Condition::Signal(signal)) => Some(Interface {
-                    outputs: BTreeSet::from([signal.output_variable_name.clone()]),
-                    ..Interface::default()
-                }),
+                Some(Condition::Signal(signal)) => {
+                    let kind = signal.r#type.clone().unwrap_or_default();
+                    Some(Interface {
+                        outputs: BTreeMap::from([(signal.output_variable_name.clone(), kind)]),
+                        ..Interface::default()
+                    })
+                }
                 Some(Condition::Sleep(_)) => Some(Interface::default()),
                 None => {
                     let text = format!("Can't find any condition in gate node [{}].", node.id);
@@ -135,10 +108,55 @@ impl Compiler {
             },
             Some(Target::ArrayNode(array)) => match &array.node {
                 Some(inner) => self.interface(inner),
-                None => self.required(node, "Target"),
+                None => self.required(&Node::default(), "Target"),
             },
             None => self.required(node, "Target"),
         }
+    }
+
+    /// A launch plan exposes what it requires and what the node binds.
+    fn referenced(&self, node: &Node, reference: &Reference) -> Option<Interface> {
+        let id = match reference {
+            Reference::SubWorkflowRef(id) => {
+                return self
+                    .interfaces
+                    .get(&text::identifier(Some(id)))
+                    .map(Interface::of);
+            }
+            Reference::LaunchplanRef(id) => id,
+        };
+        let plan = self.plans.get(&text::identifier(Some(id)))?;
+        let bound: BTreeSet<_> = node.inputs.iter().map(|binding| &binding.var).collect();
+        let exposed = plan.inputs.parameters.iter().filter(|(name, parameter)| {
+            matches!(parameter.behavior, Some(Behavior::Required(true))) || bound.contains(name)
+        });
+        let exposed = exposed.map(|(name, parameter)| {
+            let variable = parameter.var.clone().unwrap_or_default();
+            (name.clone(), variable.r#type.unwrap_or_default())
+        });
+        Some(Interface {
+            inputs: exposed.collect(),
+            outputs: variables(Some(&plan.outputs)),
+            open: false,
+        })
+    }
+
+    /// A branch gives what all of its cases give.
+    fn branch(&mut self, node: &Node) -> Option<Interface> {
+        let mut outputs: Option<Variables> = None;
+        for inner in requirements::branches(node) {
+            let given = self.interface(inner)?.outputs;
+            if let Some(all) = &mut outputs {
+                all.retain(|name, _| given.contains_key(name));
+            } else {
+                outputs = Some(given);
+            }
+        }
+        Some(Interface {
+            outputs: outputs.unwrap_or_default(),
+            open: true,
+            ..Interface::default()
+        })
     }
 
     fn required(&mut self, node: &Node, what: &str) -> Option<Interface> {

@@ -63,8 +63,9 @@ fn node(node: &mut DynamicMessage) {
         return;
     }
     let parent = node.text("id").to_owned();
-    let block = node
-        .message_mut("branch_node")
+    let branch_node = node.message_mut("branch_node");
+    let block = branch_node
+        .filter(|branch| branch.has_field_by_name("if_else"))
         .and_then(|branch| branch.message_mut("if_else"));
     let Some(block) = block else { return };
     for field in ["case", "else_node"] {

@@ -1,9 +1,9 @@
 //! Messages in Go's one-line text format, as in `name:"x"  version:"v1"`.
 
-use flyte_registration_proto::flyteidl::core;
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, Value};
+use flyte_registration_proto::flyteidl::{core, descriptor_pool};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, ReflectMessage as _, Value};
 
-use crate::dynamic;
+use crate::dynamic::{self, Fields as _};
 
 /// An identifier, or what Go prints for none.
 pub fn identifier(id: Option<&core::Identifier>) -> String {
@@ -25,6 +25,9 @@ pub fn row_identifier(project: &str, domain: &str, name: &str, version: &str) ->
 /// Any message. The Go library puts one or two spaces between fields, the same
 /// throughout one build; this is a build with two.
 pub fn message(message: &DynamicMessage) -> String {
+    if let Some(text) = any(message) {
+        return text;
+    }
     let mut parts = Vec::new();
     for (field, value) in message.fields() {
         match value {
@@ -47,6 +50,18 @@ pub fn message(message: &DynamicMessage) -> String {
         }
     }
     parts.join("  ")
+}
+
+/// An `Any` shows what it holds, where that is known.
+fn any(any: &DynamicMessage) -> Option<String> {
+    if any.descriptor().full_name() != "google.protobuf.Any" {
+        return None;
+    }
+    let url = any.text("type_url");
+    let inner = descriptor_pool().get_message_by_name(url.rsplit('/').next()?)?;
+    let value = any.get_field_by_name("value")?;
+    let inner = DynamicMessage::decode(inner, value.as_bytes()?.clone()).ok()?;
+    Some(format!("[{url}]:{{{}}}", message(&inner)))
 }
 
 fn key_text(key: &MapKey) -> String {

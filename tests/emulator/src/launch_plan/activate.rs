@@ -22,11 +22,7 @@ impl Admin {
         &self,
         mut request: admin::LaunchPlanUpdateRequest,
     ) -> Answer<LaunchPlanUpdateResponse> {
-        if let Some(id) = &mut request.id
-            && id.resource_type == ResourceType::Unspecified as i32
-        {
-            id.resource_type = ResourceType::LaunchPlan.into();
-        }
+        request.id = validate::typed(request.id, ResourceType::LaunchPlan);
         match LaunchPlanState::try_from(request.state) {
             Ok(LaunchPlanState::Inactive) => {
                 validate::identifier(request.id.as_ref(), ResourceType::LaunchPlan)?;
@@ -61,8 +57,10 @@ impl Admin {
                     .update(old, |row| row.schedule_active = Some(false));
             }
             if !schedule::is_empty(&spec) {
-                if schedule::is_deprecated(&spec) {
-                    let text = "failed adding schedule for unknown schedule expression type";
+                if let Some(cron) = schedule::deprecated(&spec) {
+                    let text = format!(
+                        "failed adding schedule for unknown schedule expression type &{{{cron}}}"
+                    );
                     return Ok(Some(AdminError::new(Code::Internal, text)));
                 }
                 state

@@ -44,7 +44,13 @@ const BOUNDS: [Bounds; 5] = [
 pub fn parse(expression: &str) -> Result<(), String> {
     let mut text = expression;
     if text.starts_with("TZ=") || text.starts_with("CRON_TZ=") {
-        let (_, rest) = text.split_once(' ').unwrap_or((text, ""));
+        let (zone, rest) = text.split_once(' ').unwrap_or((text, ""));
+        let zone = zone.split_once('=').map_or("", |(_, zone)| zone);
+        if !zone.is_empty() && zone != "Local" && jiff::tz::TimeZone::get(zone).is_err() {
+            return Err(format!(
+                "provided bad location {zone}: unknown time zone {zone}"
+            ));
+        }
         text = rest.trim();
     }
     if text.starts_with('@') {
@@ -170,6 +176,10 @@ mod tests {
                 "expected exactly 5 fields, found 3: [not a cron]",
             ),
             ("61 * * * *", "end of range (61) above maximum (59): 61"),
+            (
+                "TZ=Mars/Base 0 2 * * *",
+                "provided bad location Mars/Base: unknown time zone Mars/Base",
+            ),
             ("@never", "unrecognized descriptor: @never"),
             (
                 "*/0 * * * *",

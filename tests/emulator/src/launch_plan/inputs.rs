@@ -11,6 +11,7 @@ use prost_reflect::{DynamicMessage, MapKey, Value};
 use crate::{
     dynamic,
     error::{AdminError, Answer},
+    types,
 };
 
 /// The seconds that a timestamp may have: years 1 to 9999.
@@ -49,7 +50,24 @@ pub fn check(spec: &admin::LaunchPlanSpec) -> Answer<()> {
             )));
         }
         match &parameter.behavior {
-            Some(Behavior::Default(literal)) => datetime(literal)?,
+            Some(Behavior::Default(literal)) => {
+                let given = known(name, types::of_literal(literal))?;
+                let wanted = parameter
+                    .var
+                    .clone()
+                    .unwrap_or_default()
+                    .r#type
+                    .unwrap_or_default();
+                if !types::castable(&given, &wanted) {
+                    return Err(AdminError::invalid(format!(
+                        "Type mismatch for Parameter {name} in default_inputs has type {}, \
+                         expected {}",
+                        types::show(Some(&wanted)),
+                        types::show(Some(&given))
+                    )));
+                }
+                datetime(literal)?;
+            }
             Some(Behavior::Required(true)) => {}
             _ => {
                 return Err(AdminError::invalid(format!(
@@ -128,6 +146,7 @@ pub fn expected(
             return Err(AdminError::invalid(format!("unexpected {kind} {name}")));
         }
     }
+    check_types(&wanted, &defaults, &fixed)?;
     let given = raw.get_field_by_name("default_inputs");
     let given = given.as_ref().and_then(|inputs| inputs.as_message());
     let mut parameters = HashMap::new();
@@ -143,6 +162,54 @@ pub fn expected(
     let mut expected = dynamic::empty("flyteidl.core.ParameterMap");
     dynamic::Fields::put(&mut expected, "parameters", Value::Map(parameters));
     Ok(expected)
+}
+
+type Wanted<'a> = BTreeMap<&'a String, &'a core::Variable>;
+
+fn check_types(
+    wanted: &Wanted<'_>,
+    defaults: &HashMap<String, core::Parameter>,
+    fixed: &HashMap<String, core::Literal>,
+) -> Answer<()> {
+    for (name, variable) in wanted {
+        let wanted = variable.r#type.clone().unwrap_or_default();
+        if let Some(parameter) = defaults.get(*name) {
+            let given = parameter
+                .var
+                .clone()
+                .unwrap_or_default()
+                .r#type
+                .unwrap_or_default();
+            if !types::castable(&given, &wanted) {
+                return Err(AdminError::invalid(format!(
+                    "invalid default_input wrong type {name}, expected {}, got {} instead",
+                    types::show(Some(&given)),
+                    types::show(Some(&wanted))
+                )));
+            }
+        }
+        if let Some(literal) = fixed.get(*name) {
+            let given = known(name, types::of_literal(literal))?;
+            if !types::castable(&given, &wanted) {
+                return Err(AdminError::invalid(format!(
+                    "invalid fixed_input wrong type {name}, expected {}, got {} instead",
+                    types::show(Some(&wanted)),
+                    types::show(Some(&given))
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn known(name: &str, kind: Option<core::LiteralType>) -> Answer<core::LiteralType> {
+    kind.ok_or_else(|| {
+        AdminError::invalid(format!(
+            "Failed to validate literal type for [{name}] with err: got unknown literal type: \
+             [<nil>].\nSuggested solution: Please update all your Flyte deployment images to the \
+             latest version and try again"
+        ))
+    })
 }
 
 fn required(variable: &core::Variable) -> core::Parameter {

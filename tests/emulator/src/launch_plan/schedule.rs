@@ -48,9 +48,11 @@ pub fn is_empty(spec: &admin::LaunchPlanSpec) -> bool {
 }
 
 /// The deprecated form, which registers and cannot be activated.
-pub fn is_deprecated(spec: &admin::LaunchPlanSpec) -> bool {
-    let expression = schedule(spec).and_then(|schedule| schedule.schedule_expression.as_ref());
-    matches!(expression, Some(ScheduleExpression::CronExpression(_)))
+pub fn deprecated(spec: &admin::LaunchPlanSpec) -> Option<&str> {
+    match schedule(spec)?.schedule_expression.as_ref()? {
+        ScheduleExpression::CronExpression(text) => Some(text),
+        _ => None,
+    }
 }
 
 /// There is one, in whatever shape.
