@@ -152,6 +152,7 @@ impl Cache {
         let stamp = Stamp::of(&path)?.ok_or(io::ErrorKind::NotFound)?;
         let entry = index.entry(digest, stamp);
         entry.verified = Some(stamp);
+        entry.touch(&path);
         let blob = self.blob(digest, stamp.size, &entry.pin);
         drop(index);
         File::open(&self.blobs)?.sync_all()?;

@@ -170,16 +170,13 @@ async fn a_manifest_of_any_size_is_not_read() {
 
 #[tokio::test]
 async fn slowness_ends() {
-    let (setup, registry) = Setup::with_registry(json!({"timeout": "200ms"})).await;
+    let (setup, registry) = Setup::with_registry(json!({"timeout": "1s"})).await;
     registry.package("pkg", "v1", b"the package");
     for path in ["/manifests/", "/blobs/"] {
         registry.fault(path, 1, Fault::StallAfter(3));
         let (reason, message) = setup.failure("pkg").await;
         assert_eq!(reason, Reason::SourceUnavailable);
-        assert!(
-            message.contains("does not answer within 0.2 s"),
-            "{message}"
-        );
+        assert!(message.contains("does not answer within 1 s"), "{message}");
     }
     assert_eq!(read(&setup.fetch("pkg").await.unwrap()), b"the package");
 }
