@@ -1,3 +1,5 @@
+#![allow(clippy::result_large_err, reason = "the error is figment's")]
+
 use clap::Parser as _;
 use figment::Jail;
 

@@ -296,6 +296,3 @@ async fn last_words(
         .await
         .unwrap_or_else(|_| broken_by("the hub takes no more messages"))
 }
-
-#[cfg(test)]
-mod tests;

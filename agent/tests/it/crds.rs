@@ -1,5 +1,4 @@
 //! What is generated is what is committed, and an API server would take it.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::{fs, path::PathBuf};
 
