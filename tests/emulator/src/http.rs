@@ -7,6 +7,7 @@
 //! | `GET /log` | the calls in their order ([`counters::Logged`](crate::counters::Logged)) |
 //! | `GET /faults`, `POST /faults`, `DELETE /faults` | a list of [`faults::Rule`](crate::faults::Rule); POST adds |
 //! | `POST /latency` | `{"ms": 20}`: added to every call |
+//! | `GET /schedules` | the rows of the scheduler's table ([`Schedule`]): what would really run |
 //! | `POST /wipe` | as if the database had been reset; the counters stay |
 
 use std::{sync::Arc, time::Duration};
@@ -17,7 +18,7 @@ use axum::{
     http::StatusCode,
     routing::{get, post},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{counters, faults::Rule, grpc::Shared};
 
@@ -25,6 +26,22 @@ use crate::{counters, faults::Rule, grpc::Shared};
 #[serde(deny_unknown_fields)]
 struct Latency {
     ms: u64,
+}
+
+/// A launch plan that was activated with a schedule. `FlyteAdmin` shows this nowhere:
+/// a plan may be active while its schedule is not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// Project.
+    pub project: String,
+    /// Domain.
+    pub domain: String,
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// The scheduler runs it.
+    pub active: bool,
 }
 
 type Front = State<Arc<Shared>>;
@@ -40,6 +57,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
             get(read_faults).post(add_faults).delete(clear_faults),
         )
         .route("/latency", post(set_latency))
+        .route("/schedules", get(read_schedules))
         .route("/wipe", post(wipe))
         .with_state(shared)
 }
@@ -70,6 +88,22 @@ async fn clear_faults(State(shared): Front) {
 
 async fn set_latency(State(shared): Front, Json(latency): Json<Latency>) {
     *shared.latency.write() = Duration::from_millis(latency.ms);
+}
+
+async fn read_schedules(State(shared): Front) -> Json<Vec<Schedule>> {
+    Json(shared.admin.read(|state| {
+        let rows = state.launch_plans.rows().filter_map(|row| {
+            let key = row.key.clone();
+            Some(Schedule {
+                project: key.project,
+                domain: key.domain,
+                name: key.name,
+                version: key.version,
+                active: row.body.schedule_active?,
+            })
+        });
+        rows.collect()
+    }))
 }
 
 async fn wipe(State(shared): Front) -> Result<(), (StatusCode, String)> {

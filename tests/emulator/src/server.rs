@@ -5,8 +5,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use anyhow::{Context as _, anyhow};
 use parking_lot::RwLock;
 use tokio::{net::TcpListener, task::JoinHandle};
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{service::Routes, transport::Server};
+use tonic::{
+    service::Routes,
+    transport::{Server, server::TcpIncoming},
+};
 use tonic_health::{ServingStatus, server::health_reporter};
 
 use crate::{
@@ -58,7 +60,7 @@ impl Emulator {
         let routes = Routes::from(routes.fallback_service(Front(Arc::clone(&shared))));
         let serve_grpc = Server::builder()
             .add_routes(routes)
-            .serve_with_incoming(TcpListenerStream::new(grpc));
+            .serve_with_incoming(TcpIncoming::from(grpc).with_nodelay(Some(true)));
         let serve_http = axum::serve(http, http::router(Arc::clone(&shared)));
         let tasks = [
             tokio::spawn(async { serve_grpc.await.context("serve gRPC") }),

@@ -3,14 +3,16 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)] // helpers of tests
 
+#[path = "features/messages.rs"]
+mod messages;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use flyte_registration_proto::flyteidl::{
-    admin::{ObjectGetRequest, ProjectListRequest, TaskCreateRequest, TaskSpec},
-    core::{
-        Container, Identifier, ResourceType, TaskMetadata, TaskTemplate, TypedInterface,
-        task_template::Target,
+    admin::{
+        CronSchedule, LaunchPlanState, LaunchPlanUpdateRequest, ObjectGetRequest,
+        ProjectListRequest, schedule::ScheduleExpression,
     },
     descriptor_pool,
     service::admin_service_client::AdminServiceClient,
@@ -21,15 +23,16 @@ use flyteadmin_emulator::{
     counters::Snapshot,
     faults::{Action, Rule},
 };
+use messages::{create, get, id, plan, plan_id, workflow, workflow_id};
 use prost::Message as _;
-use prost_reflect::{DynamicMessage, Value};
+use prost_reflect::{DynamicMessage, ReflectMessage as _, Value};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
     time::timeout,
 };
 use tonic::{
-    Code, Request,
+    Code, Request, Status,
     client::Grpc,
     transport::{Channel, Endpoint},
 };
@@ -40,43 +43,6 @@ async fn start(options: &Options) -> (Emulator, AdminServiceClient<Channel>) {
     let emulator = Emulator::start(options).await.expect("the emulator starts");
     let client = AdminServiceClient::connect(format!("http://{}", emulator.grpc));
     (emulator, client.await.expect("a connection"))
-}
-
-fn id(name: &str) -> Identifier {
-    Identifier {
-        resource_type: ResourceType::Task.into(),
-        project: "flytesnacks".to_owned(),
-        domain: "development".to_owned(),
-        name: name.to_owned(),
-        version: "v1".to_owned(),
-        org: String::new(),
-    }
-}
-
-fn create(name: &str) -> TaskCreateRequest {
-    let container = Container {
-        image: "image".to_owned(),
-        args: vec!["run".to_owned()],
-        ..Container::default()
-    };
-    let template = TaskTemplate {
-        r#type: "python-task".to_owned(),
-        metadata: Some(TaskMetadata::default()),
-        interface: Some(TypedInterface::default()),
-        target: Some(Target::Container(container)),
-        ..TaskTemplate::default()
-    };
-    TaskCreateRequest {
-        id: Some(id(name)),
-        spec: Some(TaskSpec {
-            template: Some(template),
-            description: None,
-        }),
-    }
-}
-
-fn get(name: &str) -> ObjectGetRequest {
-    ObjectGetRequest { id: Some(id(name)) }
 }
 
 fn rule(name: &str, action: Action) -> Vec<Rule> {
@@ -183,7 +149,7 @@ async fn burst(client: &AdminServiceClient<Channel>, size: usize, prefix: &str) 
     let calls: Vec<_> = (0..size)
         .map(|index| {
             let (mut client, request) = (client.clone(), create(&format!("{prefix}{index}")));
-            tokio::spawn(async move { timeout(SHORT * 5, client.create_task(request)).await })
+            tokio::spawn(async move { timeout(SHORT * 10, client.create_task(request)).await })
         })
         .collect();
     let mut done = 0;
@@ -197,7 +163,7 @@ async fn burst(client: &AdminServiceClient<Channel>, size: usize, prefix: &str) 
 async fn creates_that_reach_the_pool_lock_up_until_callers_give_up() {
     let options = Options {
         pool_limit: Some(4),
-        latency_ms: 20,
+        latency_ms: 100,
         ..Options::default()
     };
     let (_emulator, client) = start(&options).await;
@@ -268,31 +234,116 @@ async fn addresses_are_written_once_they_are_served() {
     assert_eq!(written["http"], emulator.http.to_string());
 }
 
-/// A field that nobody knows, in the middle of a template.
+#[tokio::test]
+async fn a_failed_activation_silences_the_running_schedule() {
+    let (emulator, client) = start(&Options::default()).await;
+    client.clone().create_task(create("a")).await.unwrap();
+    client.clone().create_workflow(workflow()).await.unwrap();
+    let cron = ScheduleExpression::CronSchedule(CronSchedule {
+        schedule: "0 2 * * *".to_owned(),
+        offset: String::new(),
+    });
+    let deprecated = ScheduleExpression::CronExpression("0 2 * * *".to_owned());
+    for (version, expression) in [("v1", cron), ("v2", deprecated)] {
+        client
+            .clone()
+            .create_launch_plan(plan(version, expression))
+            .await
+            .unwrap();
+    }
+    activate(&client, "v1").await.unwrap();
+    assert_eq!(schedules(&emulator).await, [("v1".to_owned(), true)]);
+    assert_eq!(
+        activate(&client, "v2").await.unwrap_err().code(),
+        Code::Internal
+    );
+    assert_eq!(schedules(&emulator).await, [("v1".to_owned(), false)]);
+    let plan = client
+        .clone()
+        .get_launch_plan(ObjectGetRequest {
+            id: Some(plan_id("v1")),
+        })
+        .await;
+    let closure = plan.unwrap().into_inner().closure.unwrap();
+    assert_eq!(
+        closure.state(),
+        LaunchPlanState::Active,
+        "though it never runs again"
+    );
+}
+
+async fn activate(client: &AdminServiceClient<Channel>, version: &str) -> Result<(), Status> {
+    let request = LaunchPlanUpdateRequest {
+        id: Some(plan_id(version)),
+        state: LaunchPlanState::Active.into(),
+    };
+    client.clone().update_launch_plan(request).await.map(|_| ())
+}
+
+/// Versions, and whether their schedules run.
+async fn schedules(emulator: &Emulator) -> Vec<(String, bool)> {
+    let rows = http(emulator, "GET /schedules", "").await;
+    let rows: Vec<flyteadmin_emulator::http::Schedule> = serde_json::from_str(&rows).unwrap();
+    rows.into_iter()
+        .map(|row| (row.version, row.active))
+        .collect()
+}
+
+/// Fields that nobody knows, in the middle of templates that are stored and compiled.
 #[tokio::test]
 async fn unknown_fields_come_back() {
     const UNKNOWN: &[u8] = b"\xfa\xff\x03\x05later"; // field 8191, five bytes
     let (emulator, _client) = start(&Options::default()).await;
-    let known = create("a");
-    let template = known.spec.clone().unwrap().template.unwrap();
-    let mut bytes = template.encode_to_vec();
-    bytes.extend_from_slice(UNKNOWN);
-    let message = |name: &str, bytes: &[u8]| {
-        let descriptor = descriptor_pool().get_message_by_name(name).unwrap();
-        DynamicMessage::decode(descriptor, bytes).unwrap()
-    };
-    let mut request = message("flyteidl.admin.TaskCreateRequest", &known.encode_to_vec());
-    let mut spec = message("flyteidl.admin.TaskSpec", &[]);
-    let template = message("flyteidl.core.TaskTemplate", &bytes);
-    spec.set_field_by_name("template", Value::Message(template));
-    request.set_field_by_name("spec", Value::Message(spec));
-    raw(&emulator, "CreateTask", request.encode_to_vec()).await;
-    let answer = raw(&emulator, "GetTask", get("a").encode_to_vec()).await;
-    assert!(
+    let has_it = |answer: &[u8]| {
         answer
             .windows(UNKNOWN.len())
             .any(|window| window == UNKNOWN)
+    };
+    let ask = |id| ObjectGetRequest { id: Some(id) }.encode_to_vec();
+
+    let task = with_unknown(
+        "TaskCreateRequest",
+        "TaskSpec",
+        &create("a").encode_to_vec(),
+        UNKNOWN,
     );
+    raw(&emulator, "CreateTask", task).await;
+    assert!(has_it(&raw(&emulator, "GetTask", ask(id("a"))).await));
+
+    let workflow = workflow().encode_to_vec();
+    let workflow = with_unknown("WorkflowCreateRequest", "WorkflowSpec", &workflow, UNKNOWN);
+    raw(&emulator, "CreateWorkflow", workflow).await;
+    let closure = raw(&emulator, "GetWorkflow", ask(workflow_id())).await;
+    let count = closure
+        .windows(UNKNOWN.len())
+        .filter(|window| *window == UNKNOWN)
+        .count();
+    assert_eq!(count, 2, "of the workflow and of the task that it uses");
+}
+
+/// The request with bytes added to its `spec.template`.
+fn with_unknown(request: &str, spec: &str, bytes: &[u8], unknown: &[u8]) -> Vec<u8> {
+    let read = |name: &str, bytes: &[u8]| {
+        let name = format!("flyteidl.admin.{name}");
+        let descriptor = descriptor_pool().get_message_by_name(&name).unwrap();
+        DynamicMessage::decode(descriptor, bytes).unwrap()
+    };
+    let mut request = read(request, bytes);
+    let inner = request
+        .get_field_by_name("spec")
+        .unwrap()
+        .as_message()
+        .unwrap()
+        .encode_to_vec();
+    let mut inner = read(spec, &inner);
+    let template = inner.get_field_by_name("template").unwrap().into_owned();
+    let template = template.as_message().unwrap();
+    let mut bytes = template.encode_to_vec();
+    bytes.extend_from_slice(unknown);
+    let template = DynamicMessage::decode(template.descriptor(), bytes.as_slice()).unwrap();
+    inner.set_field_by_name("template", Value::Message(template));
+    request.set_field_by_name("spec", Value::Message(inner));
+    request.encode_to_vec()
 }
 
 async fn raw(emulator: &Emulator, method: &str, request: Vec<u8>) -> Bytes {
