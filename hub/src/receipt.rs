@@ -208,7 +208,7 @@ mod tests {
         }
     }
 
-    fn subject<'a>(spec_sha256: &'a [u8; 32]) -> Subject<'a> {
+    fn subject(spec_sha256: &[u8; 32]) -> Subject<'_> {
         Subject {
             cluster: "east",
             uid: "u-1",

@@ -1,5 +1,7 @@
 //! Sessions over real connections: who is let in, who is refused, and what is said.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests, which may fail
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use flyte_registration_hub::{

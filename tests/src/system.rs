@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use reqwest::Client;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use crate::{
     command::{self, Output},
@@ -253,8 +254,9 @@ pub fn ready(resource: &Value) -> &Value {
 
 /// Whether a resource shows `reason`, and for its present generation.
 pub fn shows(resource: &Value, reason: &str) -> bool {
-    ready(resource)["reason"] == reason
-        && resource["status"]["observedGeneration"] == resource["metadata"]["generation"]
+    let condition = ready(resource);
+    condition["reason"] == reason
+        && condition["observedGeneration"] == resource["metadata"]["generation"]
 }
 
 /// A registration as a manifest.
@@ -406,7 +408,11 @@ async fn start_agent(
     Ok((agent, format!("http://{web}")))
 }
 
-async fn install_crds(cluster: &ApiServer) -> Result<()> {
+/// Installs the definition, and waits until it is served.
+pub async fn install_crds(cluster: &ApiServer) -> Result<()> {
+    // `kubectl apply` fails when two of them create the same at the same time.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+    let _turn = ONE_AT_A_TIME.lock().await;
     let crd = fs::read_to_string(tests_dir().join("../config/crd/flyteregistrations.yaml"))?;
     cluster.apply(&crd).await?.success()?;
     let wait = [

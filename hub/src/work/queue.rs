@@ -197,7 +197,7 @@ mod tests {
                 }
                 prop_assert_eq!(queue.len(), expected.len());
             }
-            let end = start + Duration::from_secs(60);
+            let end = start + Duration::from_mins(1);
             let mut taken: Vec<u8> = std::iter::from_fn(|| queue.pop(end)).collect();
             taken.sort_unstable();
             prop_assert_eq!(taken, expected.into_iter().collect::<Vec<_>>());

@@ -103,7 +103,7 @@ impl Runner {
         match &outcome.failure {
             None => info!(duration_ms, "registered"),
             Some(failure) => {
-                warn!(duration_ms, reason = %failure.reason, "not registered: {}", failure.message)
+                warn!(duration_ms, reason = %failure.reason, "not registered: {}", failure.message);
             }
         }
         self.fleet
@@ -144,7 +144,7 @@ impl Runner {
             });
         }
         self.fleet.with(|fleet, now| {
-            fleet.progress(job.ticket, Progress::Registering(package.clone()), now)
+            fleet.progress(job.ticket, Progress::Registering(package.clone()), now);
         });
         let outcome = self
             .registrations

@@ -3,7 +3,11 @@
 use std::{fs, sync::Arc};
 
 use anyhow::{Context as _, Result, ensure};
-use flyte_registration_tests::{World, block_on, paths::tests_dir, system::manifest};
+use flyte_registration_tests::{
+    World, block_on,
+    paths::tests_dir,
+    system::{install_crds, manifest},
+};
 use serde_json::{Value, json};
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -16,15 +20,7 @@ fn table() -> Result<Value> {
 
 async fn prepare(world: &World) -> Result<()> {
     let cluster = &world.clusters[0];
-    let crd = fs::read_to_string(tests_dir().join("../config/crd/flyteregistrations.yaml"))?;
-    cluster.apply(&crd).await?.success()?;
-    let wait = [
-        "wait",
-        "--for=condition=Established",
-        "crd/flyteregistrations.flyte.backend",
-        "--timeout=60s",
-    ];
-    cluster.kubectl(&wait).await?.success()?;
+    install_crds(cluster).await?;
     let namespace =
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
     cluster.apply(&namespace.to_string()).await?.success()?;
