@@ -11,6 +11,8 @@ mod faults;
 mod fresh;
 #[path = "registrar/refused.rs"]
 mod refused;
+#[path = "registrar/tls.rs"]
+mod tls;
 
 use std::time::Duration;
 

@@ -34,10 +34,15 @@ impl Progress {
 
     /// The next that may begin, lowest position first among those that could at first.
     pub(super) fn next(&mut self) -> Option<usize> {
-        self.ready.pop_front()
+        loop {
+            let index = self.ready.pop_front()?;
+            if !self.settled[index] {
+                return Some(index);
+            }
+        }
     }
 
-    /// This one is registered.
+    /// This one is registered; it may be so before it was its turn.
     pub(super) fn done(&mut self, index: usize) {
         self.settled[index] = true;
         for dependent in &self.needed_by[index] {
@@ -102,6 +107,15 @@ mod tests {
         progress.done(1);
         assert_eq!(all(&mut progress), [4]);
         assert_eq!(progress.failed(4), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn what_is_there_already_waits_for_nobody_and_is_not_taken_along() {
+        let mut progress = progress(&[vec![], vec![0], vec![1], vec![]]);
+        progress.done(1);
+        progress.done(3);
+        assert_eq!(all(&mut progress), [0, 2]);
+        assert_eq!(progress.failed(0), Vec::<usize>::new());
     }
 
     proptest! {

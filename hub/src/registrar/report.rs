@@ -9,6 +9,8 @@ use crate::package::{Kind, Plan, Planned};
 
 /// Longest message, in bytes.
 const MESSAGE_MAX: usize = 1024;
+/// What is said of entities that were left for a later time.
+const NOT_TRIED: &str = "not tried, as FlyteAdmin fails too often";
 /// Most entities that the message names.
 const NAMED: usize = 5;
 
@@ -92,10 +94,7 @@ fn entity(plan: &Plan, planned: &Planned, outcome: Outcome) -> Entity {
             let failed = called(&plan.entities[need]);
             (EntityAction::Skipped, Some(format!("{failed} failed")))
         }
-        Outcome::NotTried => {
-            let text = "not tried, as FlyteAdmin fails too often".to_owned();
-            (EntityAction::Skipped, Some(text))
-        }
+        Outcome::NotTried => (EntityAction::Skipped, Some(NOT_TRIED.to_owned())),
     };
     Entity {
         type_: planned.kind,
@@ -139,7 +138,13 @@ fn failure(plan: &Plan, outcomes: &[Outcome]) -> Option<Failure> {
         })
         .collect();
     let reasons = troubles.iter().map(|(_, trouble)| trouble.reason);
-    let reason = reasons.min_by_key(|reason| rank(*reason))?;
+    let Some(reason) = reasons.min_by_key(|reason| rank(*reason)) else {
+        // Whatever stopped it, what was not tried must not pass for registered.
+        return outcomes.contains(&Outcome::NotTried).then(|| Failure {
+            reason: Reason::FlyteUnavailable,
+            message: NOT_TRIED.to_owned(),
+        });
+    };
     let telling: Vec<_> = troubles
         .iter()
         .filter(|(_, trouble)| trouble.reason == reason)
@@ -253,6 +258,13 @@ mod tests {
         assert_eq!(report.entities[2].message.as_deref(), Some("task a failed"));
         let actions: Vec<_> = report.entities.iter().map(|one| one.action).collect();
         assert!(actions.is_sorted(), "{actions:?}");
+    }
+
+    #[test]
+    fn what_was_not_tried_is_no_success() {
+        let report = Report::new(&plan(), vec![Outcome::NotTried; 4]);
+        assert_eq!(report.failure.unwrap().reason, Reason::FlyteUnavailable);
+        assert_eq!(report.counts.failed, 0);
     }
 
     #[test]

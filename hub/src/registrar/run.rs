@@ -7,7 +7,7 @@ use flyte_registration_proto::flyteidl::{admin::ObjectGetRequest, descriptor_poo
 use futures::{StreamExt, stream::FuturesUnordered};
 use prost::Message;
 use prost_reflect::DynamicMessage;
-use tonic::{Code, Status};
+use tonic::Status;
 
 use super::{
     Trouble,
@@ -52,15 +52,16 @@ impl Run<'_> {
         let entities = &self.plan.entities;
         let mut outcomes = vec![Outcome::NotTried; entities.len()];
         let mut progress = Progress::new(entities.iter().map(|entity| entity.needs.as_slice()));
+        for (index, outcome) in outcomes.iter_mut().enumerate() {
+            if self.found[index] == Found::Same {
+                *outcome = Outcome::Unchanged;
+                progress.done(index);
+            }
+        }
         let mut running = FuturesUnordered::new();
         loop {
             while let Some(index) = progress.next() {
-                if self.found[index] == Found::Same {
-                    outcomes[index] = Outcome::Unchanged;
-                    progress.done(index);
-                } else {
-                    running.push(async move { (index, self.register(index).await) });
-                }
+                running.push(async move { (index, self.register(index).await) });
             }
             let Some((index, outcome)) = running.next().await else {
                 return outcomes;
@@ -84,9 +85,9 @@ impl Run<'_> {
         let _writer = self.writers.admit(&entity.id).await;
         if self.found[index] == Found::Present {
             match self.is_there(entity).await {
-                Ok(Some(true)) => return Outcome::Unchanged,
+                Ok(true) => return Outcome::Unchanged,
                 // What is not provably equal gets its Create, which decides.
-                Ok(_) => {}
+                Ok(false) => {}
                 Err(status) => return self.gave_up(&status),
             }
         }
@@ -117,7 +118,7 @@ impl Run<'_> {
                 Verdict::No(reason) => return Outcome::Failed(trouble(reason, &status)),
                 // Somebody else registers it at this moment, or left half of it behind.
                 Verdict::Taken => {
-                    if let Ok(Some(true)) = self.is_there(entity).await {
+                    if let Ok(true) = self.is_there(entity).await {
                         return Outcome::Unchanged;
                     }
                 }
@@ -133,8 +134,8 @@ impl Run<'_> {
         }
     }
 
-    /// Whether FlyteAdmin holds exactly this entity; `None` if it holds none of the name.
-    async fn is_there(&self, entity: &Planned) -> Result<Option<bool>, Status> {
+    /// Whether FlyteAdmin surely holds this entity as it is planned.
+    async fn is_there(&self, entity: &Planned) -> Result<bool, Status> {
         let request = ObjectGetRequest {
             id: Some(entity.id.to_proto(entity.kind)),
         };
@@ -146,8 +147,7 @@ impl Run<'_> {
             Err(status) => {
                 return match classify(status.code(), status.message()) {
                     Verdict::Later | Verdict::Unusable => Err(status),
-                    _ if status.code() == Code::NotFound => Ok(None),
-                    _ => Ok(Some(false)),
+                    _ => Ok(false),
                 };
             }
         };
@@ -159,7 +159,7 @@ impl Run<'_> {
         let held = descriptor_pool()
             .get_message_by_name(name)
             .and_then(|descriptor| DynamicMessage::decode(descriptor, bytes).ok());
-        Ok(Some(held.is_some_and(|held| compare::same(entity, &held))))
+        Ok(held.is_some_and(|held| compare::same(entity, &held)))
     }
 
     /// FlyteAdmin fails in a way that the next call would meet as well.

@@ -1,5 +1,5 @@
 use flyte_registration_crd::{EntityAction, Reason};
-use flyte_registration_hub::registrar::Report;
+use flyte_registration_hub::registrar::{FlyteAdminConfig, Registrar, Report};
 use flyte_registration_proto::flyteidl::{
     admin::{TaskSpec, WorkflowSpec},
     core::{
@@ -121,9 +121,9 @@ async fn other_content_under_the_same_version() {
 #[tokio::test]
 async fn a_long_conflict_arrives_whole_enough() {
     let peer = peer().await;
-    // FlyteAdmin cuts the message at 32,000 bytes; these names make it longer.
+    // 32,000 bytes of text, three times as many in the trailers: the names are not ASCII.
     let files = |nodes: usize| {
-        let name = format!("etl.{}ü", "ö".repeat(180));
+        let name = format!("etl.{}", "ö".repeat(180));
         Files::default()
             .task(&runnable(&name))
             .workflow(&workflow("etl.long", (0..nodes).map(|_| runs(&name))))
@@ -136,6 +136,38 @@ async fn a_long_conflict_arrives_whole_enough() {
         .register(&planned(&files(98), &target("v1")))
         .await;
     assert_eq!(failed(&report).0, Reason::VersionConflict, "{report:?}");
+}
+
+/// The emulator cannot cut a message within a character, as FlyteAdmin does.
+#[tokio::test]
+async fn a_message_cut_within_a_character_arrives() {
+    let answer = || async {
+        [
+            ("content-type", "application/grpc"),
+            ("grpc-status", "9"),
+            ("grpc-message", "caf%C3%A9 or caf%C3"),
+        ]
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let config = FlyteAdminConfig {
+        endpoint: listener.local_addr().unwrap().to_string(),
+        insecure: true,
+        ca_file: None,
+        max_in_flight: 8,
+        call_timeout: std::time::Duration::from_secs(5),
+        epoch: "1".to_owned(),
+    };
+    let routes = tonic::service::Routes::from(axum::Router::new().fallback(answer));
+    let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+    tokio::spawn(
+        tonic::transport::Server::builder()
+            .add_routes(routes)
+            .serve_with_incoming(incoming),
+    );
+    let registrar = Registrar::new("main", &config).unwrap();
+    let report = registrar.register(&planned(ETL, &target("v1"))).await;
+    let message = "FlyteAdmin answers FailedPrecondition: café or caf\u{fffd}";
+    assert_eq!(failed(&report), (Reason::FlyteUnavailable, message));
 }
 
 #[tokio::test]

@@ -1,0 +1,97 @@
+use std::{net::SocketAddr, sync::Arc};
+
+use flyte_registration_crd::Reason;
+use flyte_registration_hub::registrar::{FlyteAdminConfig, Registrar};
+use flyteadmin_emulator::{Emulator, Options};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::{TlsAcceptor, rustls};
+
+use super::{ETL, config, planned, target};
+
+/// TLS in front of an emulator, and the certificate to trust.
+async fn tls(behind: SocketAddr) -> (SocketAddr, String) {
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let pem = certified.cert.pem();
+    let key = certified.signing_key.serialize_der().try_into().unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut server = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key)
+        .unwrap();
+    server.alpn_protocols = vec![b"h2".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(server));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                if let Ok(mut stream) = acceptor.accept(stream).await {
+                    let mut plain = TcpStream::connect(behind).await.unwrap();
+                    let _ = copy_bidirectional(&mut stream, &mut plain).await;
+                }
+            });
+        }
+    });
+    (address, pem)
+}
+
+#[tokio::test]
+async fn speaks_tls_to_those_that_it_can_trust_only() {
+    let emulator = Emulator::start(&Options::default()).await.unwrap();
+    let (address, pem) = tls(emulator.grpc).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, pem).unwrap();
+    let trusting = FlyteAdminConfig {
+        endpoint: format!("dns:///localhost:{}", address.port()),
+        insecure: false,
+        ca_file: Some(file),
+        ..config(&emulator)
+    };
+    let plan = planned(ETL, &target("v1"));
+    let report = Registrar::new("main", &trusting)
+        .unwrap()
+        .register(&plan)
+        .await;
+    assert_eq!(report.failure, None);
+
+    let distrusting = FlyteAdminConfig {
+        ca_file: None,
+        ..trusting.clone()
+    };
+    let plaintext = FlyteAdminConfig {
+        insecure: true,
+        ..distrusting.clone()
+    };
+    let wrong_name = FlyteAdminConfig {
+        endpoint: address.to_string(),
+        ..trusting
+    };
+    for config in [distrusting, plaintext, wrong_name] {
+        let report = Registrar::new("main", &config)
+            .unwrap()
+            .register(&plan)
+            .await;
+        assert_eq!(report.failure.unwrap().reason, Reason::FlyteUnavailable);
+    }
+}
+
+#[test]
+fn certificates_that_are_not_there() {
+    let config = FlyteAdminConfig {
+        endpoint: "localhost:1".to_owned(),
+        insecure: false,
+        ca_file: Some("/nowhere/ca.pem".into()),
+        max_in_flight: 1,
+        call_timeout: std::time::Duration::from_secs(1),
+        epoch: "1".to_owned(),
+    };
+    let error = Registrar::new("main", &config).unwrap_err();
+    assert_eq!(error.to_string(), "caFile /nowhere/ca.pem cannot be read");
+}
