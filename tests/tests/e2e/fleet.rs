@@ -4,13 +4,13 @@ use anyhow::{Context as _, Result};
 use flyte_registration_tests::{
     System, World, block_on,
     peers::FlyteAdmin,
-    system::{CLUSTERS, manifest, ready},
+    system::{CLUSTERS, ready},
 };
 use serde_json::{Value, json};
 
 use crate::support::{
-    PROJECT, SAMPLE_ENTITIES, SOON, calls, emulator, hub_metric, push_sample, repeated_creates,
-    resources, spec, system, version,
+    PROJECT, SAMPLE_ENTITIES, SOON, apply_all, calls, emulator, hub_metric, push_sample,
+    repeated_creates, resources, spec, system, version,
 };
 
 const EACH: usize = 25;
@@ -22,7 +22,7 @@ fn many_versions_are_one_download_and_survive_all_restarts_without_a_request() -
         let flyteadmin = emulator("fleet").await?;
         let system = system("fleet", world, &flyteadmin).await?;
         let uri = push_sample(&system).await?;
-        apply_all(&system, &uri).await?;
+        apply_all(&system, &uri, EACH).await?;
         for cluster in 0..CLUSTERS.len() {
             system.all(cluster, EACH, "Registered", SOON).await?;
         }
@@ -68,24 +68,6 @@ fn many_versions_are_one_download_and_survive_all_restarts_without_a_request() -
         assert_eq!(versions(&system).await?, written, "statuses were written");
         Ok(())
     })
-}
-
-async fn apply_all(system: &System<'_>, uri: &str) -> Result<()> {
-    for (cluster, apiserver) in system.setup.clusters.iter().enumerate() {
-        let items: Vec<Value> = (0..EACH)
-            .map(|index| {
-                let spec = spec(uri, &format!("v{cluster}.{index}"));
-                manifest(
-                    &system.setup.tenant_namespace(),
-                    &format!("etl-{index}"),
-                    &spec,
-                )
-            })
-            .collect();
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
-        apiserver.apply(&list.to_string()).await?.success()?;
-    }
-    Ok(())
 }
 
 async fn creates(flyteadmin: &FlyteAdmin) -> Result<u64> {

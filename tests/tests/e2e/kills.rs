@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use flyte_registration_tests::{System, World, block_on, system::CLUSTERS, system::manifest};
+use flyte_registration_tests::{World, block_on, system::CLUSTERS};
 use rand::RngExt as _;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{
-    SAMPLE_ENTITIES, SOON, calls, emulator, latency, push_sample, repeated_creates, spec,
+    SAMPLE_ENTITIES, SOON, apply_all, calls, emulator, latency, push_sample, repeated_creates,
     system_with,
 };
 
@@ -26,7 +26,7 @@ fn a_hub_killed_ten_times_converges_and_repeats_no_more_than_was_in_flight() -> 
         let uri = push_sample(&system).await?;
         // Slow enough that ten kills fall into the work: 400 creates, four at a time.
         latency(&flyteadmin, 60).await?;
-        apply_all(&system, &uri).await?;
+        apply_all(&system, &uri, EACH).await?;
         for _ in 0..KILLS {
             // Whatever happens first, more work done or a moment passed: the point must be random.
             let pause = rand::rng().random_range(50..900);
@@ -54,22 +54,4 @@ fn a_hub_killed_ten_times_converges_and_repeats_no_more_than_was_in_flight() -> 
         assert_eq!(world.registry.count("GET", "/v2/kills/etl/blobs/"), 1);
         Ok(())
     })
-}
-
-async fn apply_all(system: &System<'_>, uri: &str) -> Result<()> {
-    for (cluster, apiserver) in system.setup.clusters.iter().enumerate() {
-        let items: Vec<Value> = (0..EACH)
-            .map(|index| {
-                let spec = spec(uri, &format!("v{cluster}.{index}"));
-                manifest(
-                    &system.setup.tenant_namespace(),
-                    &format!("etl-{index}"),
-                    &spec,
-                )
-            })
-            .collect();
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
-        apiserver.apply(&list.to_string()).await?.success()?;
-    }
-    Ok(())
 }

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use flyte_registration_tests::{
-    Setup, System, World, package::sample_package, peers::FlyteAdmin, wait_until,
+    Setup, System, World, package::sample_package, peers::FlyteAdmin, system::manifest, wait_until,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -78,6 +78,25 @@ pub fn spec(uri: &str, version: &str) -> Value {
         "workflowVersion": version,
         "workflowPackageUri": uri,
     })
+}
+
+/// Applies `each` resources in each cluster, all with versions of their own.
+pub async fn apply_all(system: &System<'_>, uri: &str, each: usize) -> Result<()> {
+    for (cluster, apiserver) in system.setup.clusters.iter().enumerate() {
+        let items: Vec<Value> = (0..each)
+            .map(|index| {
+                let spec = spec(uri, &format!("v{cluster}.{index}"));
+                manifest(
+                    &system.setup.tenant_namespace(),
+                    &format!("etl-{index}"),
+                    &spec,
+                )
+            })
+            .collect();
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
+        apiserver.apply(&list.to_string()).await?.success()?;
+    }
+    Ok(())
 }
 
 /// How often the emulator was called by `rpc`, or at all.

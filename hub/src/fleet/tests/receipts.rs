@@ -1,0 +1,105 @@
+//! What counts as done.
+
+use super::*;
+
+#[test]
+fn a_receipt_survives_the_hub_and_a_forged_one_is_not_believed() {
+    let mut hub = Hub::new();
+    let plain = object("a", 1, &spec());
+    hub.changed(plain.clone());
+    let job = hub.take().unwrap();
+    hub.finish(&job, success());
+    let status = hub.status();
+    let shown = showing(&plain, &status);
+
+    let mut restarted = hub.restarted();
+    restarted.changed(shown.clone());
+    assert!(restarted.take().is_none() && restarted.told().is_empty());
+
+    // The same status without the receipt, or on another resource or generation, is display only.
+    for forged in [
+        proto::Object {
+            receipt: String::new(),
+            ..shown.clone()
+        },
+        proto::Object {
+            uid: "other".to_owned(),
+            ..shown.clone()
+        },
+        proto::Object {
+            generation: 2,
+            ..shown.clone()
+        },
+        proto::Object {
+            spec_json: spec().to_string().replace("v1", "v2").into(),
+            ..shown.clone()
+        },
+    ] {
+        let mut restarted = hub.restarted();
+        restarted.changed(forged);
+        assert!(restarted.take().is_some());
+    }
+}
+
+#[test]
+fn a_tampered_status_is_written_again_without_any_work() {
+    let mut hub = Hub::new();
+    let plain = object("a", 1, &spec());
+    hub.changed(plain.clone());
+    let job = hub.take().unwrap();
+    hub.finish(&job, success());
+    let status = hub.status();
+    let tampered = proto::Object {
+        status_hash: vec![9; 32].into(),
+        ..showing(&plain, &status)
+    };
+
+    hub.changed(tampered.clone());
+    assert_eq!(hub.status(), status);
+
+    let mut restarted = hub.restarted();
+    restarted.changed(tampered);
+    assert!(restarted.take().is_none());
+    let again = restarted.status();
+    assert_eq!(conditions(&again), "True/False/False Registered");
+    assert_eq!(
+        (&again["counts"], &again["package"]),
+        (&status["counts"], &status["package"])
+    );
+    // And what was written from the receipt is believed by the next one.
+    let mut next = hub.restarted();
+    next.changed(showing(&plain, &again));
+    assert!(next.take().is_none() && next.told().is_empty());
+}
+
+#[test]
+fn another_epoch_of_flyteadmin_voids_receipts() {
+    let mut hub = Hub::new();
+    hub.changed(object("a", 1, &spec()));
+    let job = hub.take().unwrap();
+    hub.finish(&job, success());
+    hub.fleet.replace_policy(policy(&["data-*"], "2"), hub.now);
+    assert_eq!(hub.take().unwrap().order.epoch, "2");
+}
+
+#[test]
+fn a_new_reconcile_request_looks_again() {
+    let mut hub = Hub::new();
+    let plain = object("a", 1, &spec());
+    hub.changed(plain.clone());
+    let job = hub.take().unwrap();
+    hub.finish(&job, success());
+    let asked = proto::Object {
+        reconcile_requested_at: "now".to_owned(),
+        ..showing(&plain, &hub.status())
+    };
+    hub.changed(asked.clone());
+    let job = hub.take().unwrap();
+    assert!(job.order.recheck);
+    hub.finish(&job, success());
+    let status = hub.told().pop().unwrap().1;
+    assert_eq!(status["lastHandledReconcileAt"], "now");
+    let mut restarted = hub.restarted();
+    restarted.changed(showing(&asked, &status));
+    assert!(restarted.take().is_none());
+}

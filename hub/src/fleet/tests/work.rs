@@ -1,0 +1,95 @@
+//! Work is begun, shown, repeated and given up.
+
+use super::*;
+
+#[test]
+fn a_resource_is_queued_worked_on_and_registered() {
+    let mut hub = Hub::new();
+    hub.changed(object("a", 1, &spec()));
+    assert_eq!(conditions(&hub.status()), "Unknown/True/False Queued");
+    let job = hub.take().unwrap();
+    assert_eq!(
+        job.order.package.to_string(),
+        "oci://registry.example/team/flows:v1"
+    );
+    assert!(hub.take().is_none());
+    hub.pass(Duration::from_millis(1500));
+    hub.finish(&job, success());
+    insta::assert_json_snapshot!(hub.status(), {".receipt" => "…"});
+}
+
+#[test]
+fn short_progress_is_not_told_long_progress_is() {
+    let mut hub = Hub::new();
+    hub.changed(object("a", 1, &spec()));
+    hub.told();
+    let job = hub.take().unwrap();
+    hub.fleet.progress(job.ticket, Progress::Fetching, hub.now);
+    assert!(hub.told().is_empty());
+    hub.pass(PROGRESS_WORTH_TELLING);
+    assert_eq!(conditions(&hub.status()), "Unknown/True/False Fetching");
+}
+
+#[test]
+fn transient_failures_are_tried_again_with_backoff() {
+    let mut hub = Hub::new();
+    hub.changed(object("a", 1, &spec()));
+    let job = hub.take().unwrap();
+    hub.finish(&job, failure(Reason::FlyteUnavailable));
+    let status = hub.status();
+    assert_eq!(conditions(&status), "False/True/False FlyteUnavailable");
+    assert!(status["registration"]["nextRetryAt"].is_string());
+    assert!(hub.take().is_none());
+    let due = hub.fleet.next_due().unwrap();
+    hub.pass(due - hub.now.instant);
+    let job = hub.take().unwrap();
+    hub.fleet.progress(job.ticket, Progress::Fetching, hub.now);
+    hub.pass(PROGRESS_WORTH_TELLING);
+    assert!(
+        hub.told().is_empty(),
+        "a repetition goes on showing the failure"
+    );
+    hub.finish(&job, success());
+    assert_eq!(hub.status()["registration"]["attempts"], 2);
+}
+
+#[test]
+fn permanent_failures_are_not_tried_again_until_the_resource_changes() {
+    let mut hub = Hub::new();
+    hub.changed(object("a", 1, &spec()));
+    let job = hub.take().unwrap();
+    hub.finish(&job, failure(Reason::PackageInvalid));
+    assert_eq!(conditions(&hub.status()), "False/False/True PackageInvalid");
+    assert_eq!((hub.take().is_none(), hub.fleet.next_due()), (true, None));
+    hub.changed(object("a", 2, &spec()));
+    assert!(hub.take().is_some());
+}
+
+#[test]
+fn transition_times_change_with_the_status_only() {
+    let mut hub = Hub::new();
+    hub.changed(object("a", 1, &spec()));
+    let job = hub.take().unwrap();
+    hub.finish(&job, failure(Reason::FlyteUnavailable));
+    let first = hub.status();
+    hub.pass(Duration::from_mins(1));
+    let job = hub.take().unwrap();
+    hub.finish(&job, failure(Reason::ProjectNotFound));
+    let second = hub.status();
+    assert_eq!(
+        first["conditions"][0]["lastTransitionTime"],
+        second["conditions"][0]["lastTransitionTime"]
+    );
+    hub.pass(Duration::from_mins(1));
+    let job = hub.take().unwrap();
+    hub.finish(&job, success());
+    let third = hub.status();
+    assert_ne!(
+        second["conditions"][0]["lastTransitionTime"],
+        third["conditions"][0]["lastTransitionTime"]
+    );
+    assert_eq!(
+        second["conditions"][2]["lastTransitionTime"],
+        third["conditions"][2]["lastTransitionTime"]
+    );
+}
