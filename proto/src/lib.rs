@@ -9,3 +9,4 @@
 pub mod flyteidl;
 #[allow(unused_qualifications)] // the generated code spells paths out
 pub mod hub;
+pub mod raw;

@@ -73,12 +73,12 @@ impl Resources {
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), &job.key.namespace, &resource());
         match &job.task {
-            Task::Write(wanted) => apply(&api, job, wanted.value()).await,
+            Task::Write(wanted) => replace(&api, job, wanted.value()).await,
             Task::Overlay => match fresh(&api, job).await? {
                 Ok(object) => {
                     let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
                     let status = overlay(object.data.get("status"), job.generation, &now);
-                    apply(&api, job, status).await
+                    replace(&api, job, status).await
                 }
                 Err(outcome) => Ok((outcome, None)),
             },
@@ -121,30 +121,32 @@ impl Resources {
     }
 }
 
-/// The whole status, by server-side apply: what it does not name goes. With uid and version
-/// of the object that was decided on, so that no other one, and no newer one, is written to.
-async fn apply(
+/// Replaces the whole status, whoever wrote it: server-side apply would leave what another
+/// manager has put there, a forged receipt for one. With the version of the object that was
+/// decided on, so that no other one, and no newer one, is written to.
+async fn replace(
     api: &Api<DynamicObject>,
     job: &Job,
     status: Value,
 ) -> Result<(Outcome, Option<Announcement>), kube::Error> {
     let event = announcement(job.reason.as_deref(), &status);
-    let body = json!({
-        "apiVersion": format!("{GROUP}/{VERSION}"),
-        "kind": KIND,
-        "metadata": {
-            "namespace": job.key.namespace,
-            "name": job.key.name,
-            "uid": job.uid,
-            "resourceVersion": job.resource_version,
-        },
-        "status": status,
-    });
-    let options = PatchParams::apply(FIELD_MANAGER).force();
+    // Setting the version, instead of testing it, makes the API server answer Conflict.
+    let patch = json!([
+        {"op": "add", "path": "/metadata/resourceVersion", "value": job.resource_version},
+        {"op": "add", "path": "/status", "value": status},
+    ]);
+    let patch = serde_json::from_value(patch).map_err(kube::Error::SerdeError)?;
     let object = api
-        .patch_status(&job.key.name, &options, &Patch::Apply(body))
+        .patch_status(&job.key.name, &managed(), &Patch::Json::<()>(patch))
         .await?;
     Ok((done(object), event))
+}
+
+fn managed() -> PatchParams {
+    PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    }
 }
 
 /// The object, if it still is as the job knows it.
@@ -171,12 +173,8 @@ async fn release(
     let others: Vec<&String> = finalizers.filter(|it| *it != FINALIZER).collect();
     let patch =
         json!({"metadata": {"resourceVersion": job.resource_version, "finalizers": others}});
-    let options = PatchParams {
-        field_manager: Some(FIELD_MANAGER.to_owned()),
-        ..PatchParams::default()
-    };
     let object = api
-        .patch(&job.key.name, &options, &Patch::Merge(patch))
+        .patch(&job.key.name, &managed(), &Patch::Merge(patch))
         .await?;
     Ok((done(object), None))
 }

@@ -31,7 +31,7 @@ impl ApiServer {
         let objects = "/apis/flyte.backend/v1/namespaces/ns/flyteregistrations";
         let router = Router::new()
             .route(&format!("{objects}/{{name}}"), get(read).patch(merge))
-            .route(&format!("{objects}/{{name}}/status"), patch(apply_status))
+            .route(&format!("{objects}/{{name}}/status"), patch(replace_status))
             .route("/apis/events.k8s.io/v1/namespaces/ns/events", post(event))
             .with_state(self.clone());
         Client::new(router, "default")
@@ -108,13 +108,14 @@ async fn read(State(server): State<ApiServer>, Path(name): Path<String>) -> Answ
         .ok_or_else(|| refusal(StatusCode::NOT_FOUND))
 }
 
-async fn apply_status(
+async fn replace_status(
     State(server): State<ApiServer>,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
     body: axum::body::Bytes,
 ) -> Answer {
-    let body: Value = serde_json::from_slice(&body).unwrap();
+    let operations: Value = serde_json::from_slice(&body).unwrap();
+    let body = replacement(&operations);
     let mut inner = server.0.lock();
     inner
         .status_writes
@@ -123,6 +124,21 @@ async fn apply_status(
     object["status"] = body["status"].clone();
     bump(object);
     Ok(Json(object.clone()))
+}
+
+/// What a JSON patch of the two operations that we send sets.
+fn replacement(operations: &Value) -> Value {
+    let set = |path: &str| {
+        let operations = operations.as_array().unwrap().iter();
+        let operation = operations
+            .filter(|operation| operation["op"] == "add")
+            .find(|operation| operation["path"] == path);
+        operation.unwrap()["value"].clone()
+    };
+    json!({
+        "metadata": {"resourceVersion": set("/metadata/resourceVersion")},
+        "status": set("/status"),
+    })
 }
 
 async fn merge(

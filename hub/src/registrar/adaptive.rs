@@ -223,10 +223,10 @@ mod tests {
                 if begin && free > 0 {
                     free -= 1;
                     used.push(rule.era);
-                } else if let Some(era) = used.pop() {
-                    if let Some(add) = rule.ended(era, strained) {
-                        free += add + 1;
-                    }
+                } else if let Some(era) = used.pop()
+                    && let Some(add) = rule.ended(era, strained)
+                {
+                    free += add + 1;
                 }
                 prop_assert_eq!(free + used.len(), rule.permits);
                 prop_assert!((1..=max).contains(&rule.limit));

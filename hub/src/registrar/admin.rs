@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use flyte_registration_crd::EntityType;
+use flyte_registration_proto::raw::RawCodec;
 use http::uri::PathAndQuery;
 use prost::Message;
 use tonic::{Code, Request, Status, client::Grpc};
@@ -13,7 +14,7 @@ use super::{
     adaptive::{Admitted, Limiter, Load},
     classify::classify,
     endpoint,
-    wire::{Lenient, Raw},
+    wire::Lenient,
 };
 
 /// Largest answer. A list of a thousand entities is the largest that we ask for.
@@ -129,7 +130,7 @@ impl Admin {
         // Told to FlyteAdmin as well, which gives up its database connections then.
         request.set_timeout(self.timeout);
         let path = PathAndQuery::from_static(method.0);
-        let answer = grpc.unary(request, path, Raw).await;
+        let answer = grpc.unary(request, path, RawCodec).await;
         answer.map(tonic::Response::into_inner).map_err(explained)
     }
 }

@@ -1,56 +1,15 @@
-//! gRPC without knowing the messages, and without choking on FlyteAdmin's texts.
+//! gRPC without choking on FlyteAdmin's texts.
 
 use std::task::{Context, Poll};
 
-use bytes::{Buf, BufMut, Bytes};
 use futures::{FutureExt, future::BoxFuture};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use tonic::{
-    Status,
     body::Body,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     transport::{Channel, Error},
 };
 use tower::Service;
-
-/// Sends and takes messages as they are, so that nothing in them is lost.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
-    }
-}
 
 /// A channel that mends status messages: FlyteAdmin cuts them at 32,000 bytes, also within
 /// a character, and tonic gives up code and text of a message that is not UTF-8.
@@ -159,7 +118,7 @@ mod tests {
     fn a_message_cut_within_a_character_is_read() {
         let mut headers = message("100%25 of caf%C3");
         mend(&mut headers);
-        let status = Status::from_header_map(&headers).unwrap();
+        let status = tonic::Status::from_header_map(&headers).unwrap();
         assert_eq!(status.code(), tonic::Code::InvalidArgument);
         assert_eq!(status.message(), "100% of caf\u{fffd}");
     }

@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use flyte_registration_proto::raw::RawCodec;
 use parking_lot::RwLock;
 use tonic::{
     Request, Response, Status,
@@ -20,7 +21,6 @@ use tonic::{
 
 use crate::{
     admin::Admin,
-    codec::RawCodec,
     counters::{Call, Counters},
     faults::{Action, Faults},
     pool::Pool,

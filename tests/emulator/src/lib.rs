@@ -5,7 +5,6 @@
 //! and fails on request, see [`http`].
 
 mod admin;
-pub mod codec;
 mod compile;
 pub mod counters;
 mod database;

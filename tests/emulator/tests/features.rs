@@ -17,9 +17,9 @@ use flyte_registration_proto::flyteidl::{
     descriptor_pool,
     service::admin_service_client::AdminServiceClient,
 };
+use flyte_registration_proto::raw::RawCodec;
 use flyteadmin_emulator::{
     Emulator, Options,
-    codec::RawCodec,
     counters::Snapshot,
     faults::{Action, Rule},
 };

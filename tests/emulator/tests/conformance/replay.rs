@@ -6,7 +6,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 use flyte_registration_proto::flyteidl::descriptor_pool;
-use flyteadmin_emulator::codec::RawCodec;
+use flyte_registration_proto::raw::RawCodec;
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, MessageDescriptor, SerializeOptions};
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
-//! Messages as bytes: decoding is the service's business, as its errors are.
+//! gRPC messages as bytes, for those who must lose nothing in them: FlyteIDL's own fields that we do
+//! not know among it.
 
 use bytes::{Buf as _, BufMut as _, Bytes};
 use tonic::{
@@ -6,7 +7,7 @@ use tonic::{
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
 
-/// Passes bytes through.
+/// Sends and takes messages as they are.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct RawCodec;
 
