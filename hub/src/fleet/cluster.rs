@@ -98,7 +98,6 @@ impl Fleet {
         known.snapshot = None;
         known.dirt = Dirt::default();
         for entry in known.entries.values_mut() {
-            entry.told = None;
             entry.released = false;
         }
         Ok(())
@@ -156,6 +155,25 @@ impl Fleet {
 }
 
 impl Entry {
+    fn is_shown(&self) -> bool {
+        self.shown
+            .is_seen(&self.observed.status_hash, &self.observed.receipt)
+    }
+
+    /// The agent wrote a status of this hash, or found it there: with it goes its receipt.
+    pub(super) fn written(&mut self, hash: Vec<u8>) {
+        if let Shown::Status {
+            hash: shown,
+            receipt,
+            ..
+        } = &self.shown
+            && *shown == hash
+        {
+            self.observed.receipt.clone_from(receipt);
+        }
+        self.observed.status_hash = hash;
+    }
+
     fn tell(&mut self, cluster: &str, key: Key, policy: &super::Policy) -> Option<Told> {
         let uid = self.observed.uid.clone();
         if self.observed.deleting {
@@ -163,7 +181,7 @@ impl Entry {
             self.released |= release;
             return release.then_some(Told::Release { key, uid });
         }
-        if self.shown.hash()? == self.observed.status_hash {
+        if self.is_shown() {
             return None;
         }
         if let Shown::Receipt(payload) = &self.shown {
@@ -171,13 +189,9 @@ impl Entry {
             let payload = payload.as_ref().clone();
             self.show_receipt(cluster, payload, policy);
         }
-        let Shown::Status { json, hash, .. } = &self.shown else {
+        let Shown::Status { json, .. } = &self.shown else {
             return None;
         };
-        if *hash == self.observed.status_hash {
-            return None;
-        }
-        self.told = Some(hash.clone());
         Some(Told::Status {
             key,
             uid,

@@ -62,8 +62,6 @@ pub(super) struct Entry {
     pub judged: Option<(i64, Option<String>)>,
     pub phase: Phase,
     pub shown: Shown,
-    /// Hash of what the present session was told last.
-    pub told: Option<Vec<u8>>,
     /// The present session was told that the finalizer may go.
     pub released: bool,
     pub conditions: Conditions,
@@ -81,7 +79,6 @@ impl Entry {
             judged: None,
             phase: Phase::Settled,
             shown: Shown::Nothing,
-            told: None,
             released: false,
             conditions: Conditions::default(),
             attempts: 0,

@@ -116,8 +116,7 @@ fn read_spec(
     match serde_json::from_slice::<serde_json::Value>(json) {
         Ok(value) => {
             let sha256 = canonical::sha256(&value);
-            let spec = serde_json::from_value(value).map_err(|error| format!("spec: {error}"));
-            (spec, sha256)
+            (FlyteRegistrationSpec::read(value).map(Box::new), sha256)
         }
         Err(error) => (Err(format!("spec: {error}")), [0; 32]),
     }

@@ -24,8 +24,10 @@ pub(super) enum Shown {
         reason: Reason,
         /// The whole, as JSON.
         json: Bytes,
-        /// Its `canonical::status_hash`.
+        /// Its `canonical::status_hash`, which leaves the receipt out.
         hash: Vec<u8>,
+        /// Its receipt; empty for none.
+        receipt: String,
     },
     /// What it showed when the receipt was issued.
     Receipt(Box<receipt::Payload>),
@@ -40,12 +42,13 @@ impl Shown {
         }
     }
 
-    /// The hash of what should be shown; `None` when nothing should.
-    pub fn hash(&self) -> Option<Vec<u8>> {
+    /// Whether an object with this status hash and receipt shows it.
+    pub fn is_seen(&self, status_hash: &[u8], seen: &str) -> bool {
         match self {
-            Self::Nothing => None,
-            Self::Status { hash, .. } => Some(hash.clone()),
-            Self::Receipt(payload) => Some(hex::decode(&payload.status_hash).unwrap_or_default()),
+            Self::Nothing => true,
+            Self::Status { hash, receipt, .. } => hash == status_hash && receipt == seen,
+            // The receipt is where the payload comes from.
+            Self::Receipt(payload) => hex::encode(status_hash) == payload.status_hash,
         }
     }
 }
@@ -220,6 +223,7 @@ impl Entry {
 }
 
 fn shown(reason: Reason, status: FlyteRegistrationStatus) -> Shown {
+    let receipt = status.receipt.clone().unwrap_or_default();
     // A status of ours is always JSON; an empty one would only be told again.
     let value = serde_json::to_value(status).unwrap_or_default();
     let hash = canonical::status_hash(Some(&value));
@@ -227,6 +231,7 @@ fn shown(reason: Reason, status: FlyteRegistrationStatus) -> Shown {
         reason,
         json: Bytes::from(canonical::text(&value)),
         hash,
+        receipt,
     }
 }
 

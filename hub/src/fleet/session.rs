@@ -135,7 +135,7 @@ impl Fleet {
                     && entry.observed.uid == uid
                     && entry.observed.generation == generation
                 {
-                    entry.observed.status_hash = hash;
+                    entry.written(hash);
                 }
             }
         }

@@ -103,3 +103,54 @@ fn a_new_reconcile_request_looks_again() {
     restarted.changed(showing(&asked, &status));
     assert!(restarted.take().is_none());
 }
+
+#[test]
+fn a_receipt_that_somebody_took_away_or_put_there_is_set_right() {
+    let mut hub = Hub::new();
+    let plain = object("a", 1, &spec());
+    hub.changed(plain.clone());
+    let job = hub.take().unwrap();
+    hub.finish(&job, success());
+    let status = hub.status();
+    let shown = showing(&plain, &status);
+    hub.changed(shown.clone());
+    assert!(hub.told().is_empty());
+    hub.changed(proto::Object {
+        receipt: String::new(),
+        ..shown.clone()
+    });
+    assert_eq!(hub.status(), status);
+
+    let mut denied = spec();
+    denied["workflowProject"] = json!("other");
+    let plain = object("b", 1, &denied);
+    hub.changed(plain.clone());
+    let status = hub.told().pop().unwrap().1;
+    let honest = showing(&plain, &status);
+    hub.changed(proto::Object {
+        receipt: shown.receipt,
+        ..honest
+    });
+    assert_eq!(hub.told().pop().unwrap().1, status);
+}
+
+#[test]
+fn a_status_that_the_agent_wrote_is_not_told_again() {
+    let mut hub = Hub::new();
+    let plain = object("a", 1, &spec());
+    hub.changed(plain.clone());
+    let job = hub.take().unwrap();
+    hub.finish(&job, success());
+    let status = hub.status();
+    hub.say(Up::Written {
+        key: Key {
+            namespace: "data-a".to_owned(),
+            name: "a".to_owned(),
+        },
+        uid: plain.uid.clone(),
+        generation: 1,
+        hash: canonical::status_hash(Some(&status)),
+    });
+    hub.changed(showing(&plain, &status));
+    assert!(hub.told().is_empty());
+}
