@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Instant};
 use flyte_registration_crd::Reason;
 use thiserror::Error;
 
-use self::{admin::Admin, patience::Patience, run::Run, writers::Writers};
+use self::{admin::Admin, patience::Patience, places::Places, run::Run, writers::Writers};
 use crate::package::Plan;
 
 mod adaptive;
@@ -20,6 +20,7 @@ mod compare;
 mod config;
 mod endpoint;
 mod patience;
+mod places;
 mod preflight;
 mod progress;
 mod report;
@@ -42,6 +43,7 @@ struct Shared {
     name: String,
     admin: Admin,
     writers: Writers,
+    places: Places,
 }
 
 impl Registrar {
@@ -52,6 +54,7 @@ impl Registrar {
             name: name.into(),
             admin: Admin::new(config)?,
             writers: Writers::default(),
+            places: Places::default(),
         })))
     }
 
@@ -70,7 +73,7 @@ impl Registrar {
     /// it again goes on where it stopped.
     pub async fn register(&self, plan: &Plan) -> Report {
         let patience = Patience::new(plan.entities.len(), Instant::now());
-        let report = match preflight::look(&self.0.admin, plan, &patience).await {
+        let report = match preflight::look(&self.0.admin, &self.0.places, plan, &patience).await {
             Ok(found) => {
                 let run = Run {
                     admin: &self.0.admin,
@@ -84,6 +87,11 @@ impl Registrar {
             Err(trouble) => Report::not_begun(plan, &trouble),
         };
         let failure = report.failure.as_ref();
+        if failure.is_some_and(|failure| {
+            [Reason::ProjectNotFound, Reason::DomainNotFound].contains(&failure.reason)
+        }) {
+            self.0.places.forget(&plan.target).await;
+        }
         tracing::info!(
             flyte_admin = self.0.name,
             project = plan.target.project,

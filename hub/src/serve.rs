@@ -163,14 +163,14 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-fn registrars(config: &Config) -> anyhow::Result<BTreeMap<String, Arc<Registrar>>> {
+fn registrars(config: &Config) -> anyhow::Result<BTreeMap<String, Registrar>> {
     config
         .flyte_admins
         .iter()
         .map(|(name, admin)| {
             let registrar =
                 Registrar::new(name, admin).with_context(|| format!("flyteAdmins.{name}"))?;
-            Ok((name.clone(), Arc::new(registrar)))
+            Ok((name.clone(), registrar))
         })
         .collect()
 }

@@ -13,7 +13,6 @@ mod cache;
 mod config;
 pub(crate) mod credentials;
 mod error;
-mod flight;
 mod layer;
 mod locate;
 pub(crate) mod names;
@@ -28,9 +27,10 @@ pub use locate::{Allowed, LocateError, PackageRef, Reference, Wanted, locate};
 pub use names::{Digest, Registry};
 pub use oci::ClientError;
 
-use flight::Flights;
 use layer::Layer;
 use oci::{OciSource, Resolved};
+
+use crate::flight::Flights;
 
 /// A package that was fetched.
 #[derive(Clone, Debug)]

@@ -1,6 +1,5 @@
 //! Work: a fair queue, and the tasks that take from it.
 
-mod identical;
 pub mod queue;
 mod runner;
 

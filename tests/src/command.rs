@@ -87,16 +87,6 @@ pub async fn create_dry_run(kubeconfig: &Path, manifest: &str) -> Result<Output>
     .await
 }
 
-/// Applies a manifest with the real kubectl, in `namespace` where it names none.
-pub async fn apply_in(kubeconfig: &Path, namespace: &str, manifest: &str) -> Result<Output> {
-    kubectl_with_input(
-        kubeconfig,
-        &["--namespace", namespace, "apply", "-f", "-"],
-        manifest,
-    )
-    .await
-}
-
 async fn kubectl_with_input(kubeconfig: &Path, args: &[&str], input: &str) -> Result<Output> {
     let config = kubeconfig.to_str().context("path is not UTF-8")?;
     // kubectl's cache knows a server by its address only, and the next run may get the port of this one.

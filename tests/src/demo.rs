@@ -44,6 +44,7 @@ pub async fn demo(once: bool) -> Result<()> {
         flyteadmin: &flyteadmin,
         projects: &[PROJECT, "not-there-yet"],
         hub: Value::Null,
+        agent: Value::Null,
     };
     let system = System::start(setup).await?;
 

@@ -39,6 +39,8 @@ pub struct Setup<'a> {
     pub projects: &'a [&'a str],
     /// Merged over the hub's configuration.
     pub hub: Value,
+    /// Merged over the agents' configuration.
+    pub agent: Value,
 }
 
 impl Setup<'_> {
@@ -385,12 +387,15 @@ async fn start_agent(
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
         cluster.apply(&manifest.to_string()).await?.success()?;
     }
-    let account = install_role(cluster, &namespace).await?;
+    let all = setup.agent["namespaces"] == json!([]);
+    // The second one is for tests that change which namespaces are watched.
+    let watched = (!all).then(|| format!("{},{namespace}", setup.tenant_namespace()));
+    let account = install_role(cluster, &namespace, watched.as_deref()).await?;
     let kubeconfig = cluster.kubeconfig_for(&namespace, &account).await?;
 
     let dir = run_dir(&format!("{}-agent-{}", setup.name, CLUSTERS[index]))?;
     let web = format!("127.0.0.1:{}", free_port()?);
-    let config = json!({
+    let mut config = json!({
         "hub": {
             "endpoint": format!("https://127.0.0.1:{hub_port}"),
             "caFile": hub_dir.join("ca.pem"),
@@ -404,6 +409,7 @@ async fn start_agent(
         "web": {"listen": web},
         "log": {"level": "debug", "format": "text"},
     });
+    merge(&mut config, &setup.agent);
     let agent = peers::agent(&dir, &config.to_string(), &[])?;
     Ok((agent, format!("http://{web}")))
 }
@@ -426,13 +432,24 @@ pub async fn install_crds(cluster: &ApiServer) -> Result<()> {
 }
 
 /// Installs the chart's service account, roles and bindings as helm renders them, without the
-/// Deployment: no kubelet would run it. Returns the name of the service account.
-async fn install_role(cluster: &ApiServer, namespace: &str) -> Result<String> {
+/// Deployment: no kubelet would run it. The roles are for these namespaces, or for all.
+/// Returns the name of the service account.
+async fn install_role(
+    cluster: &ApiServer,
+    namespace: &str,
+    watched: Option<&str>,
+) -> Result<String> {
     let chart = tests_dir().join("../charts/agent");
     let chart = chart.to_str().context("path is not UTF-8")?;
     let release = format!("agent-{namespace}");
     let mut args = vec!["template", &release, chart, "--namespace", namespace];
-    args.extend(["--set", "hub.endpoint=https://hub.example:7443"]);
+    args.extend(["--set", "deployment.enabled=false"]);
+    let namespaces = watched.map(|watched| format!("namespaces={{{watched}}}"));
+    args.extend(
+        namespaces
+            .iter()
+            .flat_map(|namespaces| ["--set", namespaces]),
+    );
     let rendered = command::helm(cluster.kubeconfig(), &args)
         .await?
         .success()?;
@@ -453,9 +470,7 @@ async fn install_role(cluster: &ApiServer, namespace: &str) -> Result<String> {
         .filter(|document| kind_of(document).is_some_and(|kind| wanted.contains(&kind.as_str())))
         .collect();
     let manifest = documents.join("\n---\n");
-    command::apply_in(cluster.kubeconfig(), namespace, &manifest)
-        .await?
-        .success()?;
+    cluster.apply(&manifest).await?.success()?;
     let account = documents
         .iter()
         .find(|document| kind_of(document).is_some_and(|kind| kind == "ServiceAccount"))

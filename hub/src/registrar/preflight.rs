@@ -21,6 +21,7 @@ use super::{
     classify::{Verdict, classify, trouble},
     compare,
     patience::{Patience, patiently},
+    places::Places,
 };
 use crate::package::{Plan, field, repeated, text};
 
@@ -47,6 +48,7 @@ pub(super) enum Found {
 /// Looks whether project and domain are there, and what of the plan is, all at once.
 pub(super) async fn look(
     admin: &Admin,
+    places: &Places,
     plan: &Plan,
     patience: &Patience,
 ) -> Result<Vec<Found>, Trouble> {
@@ -55,15 +57,13 @@ pub(super) async fn look(
         plan,
         patience,
     };
-    let (project, domain, tasks, workflows, launch_plans) = futures::join!(
-        look.project(),
-        look.domain(),
+    let (place, tasks, workflows, launch_plans) = futures::join!(
+        places.check(&plan.target, Box::pin(look.place())),
         look.entities(EntityType::Task),
         look.entities(EntityType::Workflow),
         look.entities(EntityType::LaunchPlan),
     );
-    project?;
-    domain?;
+    place?;
     let mut found = vec![Found::Unknown; plan.entities.len()];
     for (index, state) in [tasks?, workflows?, launch_plans?].into_iter().flatten() {
         found[index] = state;
@@ -78,6 +78,11 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
+    async fn place(&self) -> Result<(), Trouble> {
+        let (project, domain) = futures::join!(self.project(), self.domain());
+        project.and(domain)
+    }
+
     async fn project(&self) -> Result<(), Trouble> {
         let id = &self.plan.target.project;
         let request = ProjectGetRequest {

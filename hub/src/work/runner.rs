@@ -1,16 +1,17 @@
 //! Carries out jobs: fetch, plan, register.
 
-use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use flyte_registration_crd::{Package, Reason};
 use futures::FutureExt as _;
+use moka::sync::Cache;
 use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, info, info_span, warn};
 
-use super::identical::Identical;
 use crate::{
     fleet::{Failure, FleetHandle, Job, Order, Outcome, Progress},
+    flight::Flights,
     metrics::Metrics,
     package,
     registrar::Registrar,
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// How many registrations are remembered for others that ask for the same.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
+const REMEMBERED: u64 = 4096;
 
 /// What makes registrations identical.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,10 +36,11 @@ struct Registration {
 pub struct Runner {
     fleet: FleetHandle,
     sources: Sources,
-    registrars: BTreeMap<String, Arc<Registrar>>,
+    registrars: BTreeMap<String, Registrar>,
     limits: package::Limits,
     metrics: Arc<Metrics>,
-    registrations: Identical<Registration, Arc<Outcome>>,
+    under_way: Flights<Registration, Arc<Outcome>>,
+    done: Cache<Registration, Arc<Outcome>>,
 }
 
 impl Runner {
@@ -46,7 +48,7 @@ impl Runner {
     pub fn new(
         fleet: FleetHandle,
         sources: Sources,
-        registrars: BTreeMap<String, Arc<Registrar>>,
+        registrars: BTreeMap<String, Registrar>,
         limits: package::Limits,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -56,7 +58,8 @@ impl Runner {
             registrars,
             limits,
             metrics,
-            registrations: Identical::new(REMEMBERED),
+            under_way: Flights::default(),
+            done: Cache::new(REMEMBERED),
         }
     }
 
@@ -136,7 +139,7 @@ impl Runner {
             archive_digest: package.archive_digest.clone(),
         };
         if !order.recheck
-            && let Some(outcome) = self.registrations.remembered(&registration)
+            && let Some(outcome) = self.done.get(&registration)
         {
             return Arc::new(Outcome {
                 package: Some(package),
@@ -147,12 +150,11 @@ impl Runner {
             fleet.progress(job.ticket, Progress::Registering(package.clone()), now);
         });
         let outcome = self
-            .registrations
-            .share(registration.clone(), || self.register(order, fetched))
+            .under_way
+            .join(registration.clone(), || self.register(order, fetched))
             .await;
         if outcome.failure.is_none() {
-            self.registrations
-                .remember(registration, Arc::clone(&outcome));
+            self.done.insert(registration, Arc::clone(&outcome));
         }
         Arc::new(Outcome {
             package: Some(package),

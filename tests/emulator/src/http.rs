@@ -2,9 +2,9 @@
 //!
 //! | call | what |
 //! | --- | --- |
-//! | `GET /counters` | [`counters::Snapshot`](crate::counters::Snapshot) |
+//! | `GET /counters` | [`counters::Snapshot`] |
 //! | `POST /counters/reset` | counts from zero |
-//! | `GET /log` | the calls in their order ([`counters::Logged`](crate::counters::Logged)) |
+//! | `GET /log` | the calls in their order ([`counters::Logged`]) |
 //! | `GET /faults`, `POST /faults`, `DELETE /faults` | a list of [`faults::Rule`](crate::faults::Rule); POST adds |
 //! | `POST /latency` | `{"ms": 20}`: added to every call |
 //! | `GET /schedules` | the rows of the scheduler's table ([`Schedule`]): what would really run |

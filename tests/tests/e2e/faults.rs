@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use flyte_registration_proto::flyteidl::{
     admin::{Project, ProjectRegisterRequest},
     service::admin_service_client::AdminServiceClient,
@@ -204,6 +204,7 @@ fn a_registry_that_refuses_the_password_fails_or_is_away() -> Result<()> {
             flyteadmin: &flyteadmin,
             projects: &[PROJECT],
             hub: Value::Null,
+            agent: Value::Null,
         };
         let system = System::start(setup).await?;
         for tag in ["v1", "v2", "v3"] {
@@ -260,6 +261,15 @@ fn a_registry_that_refuses_the_password_fails_or_is_away() -> Result<()> {
         system.reason(0, "away", "SourceUnavailable", SOON).await?;
         registry.start_again().await?;
         system.reason(0, "away", "Registered", SOON).await?;
+
+        // The logs are at the level debug.
+        let (_, password) = registry.user().context("a user")?;
+        for process in system.agents.iter().chain([&system.hub]) {
+            let log = process.log();
+            for secret in [password, "token-of-"] {
+                assert!(!log.contains(secret), "{} logs a secret", process.name());
+            }
+        }
         Ok(())
     })
 }

@@ -36,6 +36,18 @@ fn many_versions_are_one_download_and_survive_all_restarts_without_a_request() -
         assert_eq!(creates(&flyteadmin).await?, created);
         assert_eq!(repeated_creates(&flyteadmin).await?, [0; 0]);
 
+        for rpc in ["GetProject", "GetDomains"] {
+            assert_eq!(calls(&flyteadmin, Some(rpc)).await?, 1, "{rpc}");
+        }
+        // What a version has is asked for once for each version, by kind.
+        for rpc in ["ListTasks", "ListWorkflows", "ListLaunchPlans"] {
+            assert_eq!(
+                calls(&flyteadmin, Some(rpc)).await?,
+                (CLUSTERS.len() * EACH) as u64,
+                "{rpc}"
+            );
+        }
+
         let (requests_before, calls_before) =
             (requests(world).len(), calls(&flyteadmin, None).await?);
         let written = versions(&system).await?;

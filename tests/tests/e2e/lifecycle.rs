@@ -5,8 +5,10 @@ use std::fs;
 use anyhow::{Context as _, Result, ensure};
 use flyte_registration_tests::{
     Setup, System, World, block_on,
-    peers::{ApiServer, FlyteAdmin},
+    paths::{free_port, run_dir},
+    peers::{ApiServer, FlyteAdmin, agent},
     system::{CLUSTERS, shows},
+    tls::client,
     wait_until,
 };
 use serde_json::{Value, json};
@@ -196,6 +198,8 @@ fn the_agent_survives_a_restart_of_its_api_server() -> Result<()> {
             flyteadmin: &flyteadmin,
             projects: &[PROJECT],
             hub: Value::Null,
+            // Under the role for all namespaces, which the other tests do not need.
+            agent: json!({"namespaces": []}),
         };
         let system = System::start(setup).await?;
         let uri = push_sample(&system).await?;
@@ -267,6 +271,49 @@ fn without_the_hub_waiting_resources_say_so_and_ready_ones_stay() -> Result<()> 
         assert_eq!(system.get(0, "etl").await?["status"], done["status"]);
         system.hub.start_again()?;
         system.reason(0, "late", "Registered", SOON).await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn another_agent_takes_over_when_the_leader_is_gone() -> Result<()> {
+    block_on(async {
+        let world = World::shared().await?;
+        let flyteadmin = emulator("standby").await?;
+        let system = system("standby", world, &flyteadmin).await?;
+        let uri = push_sample(&system).await?;
+        let leader = &system.agents[0];
+        let mut config: Value =
+            serde_json::from_str(&fs::read_to_string(leader.dir().join("agent.yaml"))?)?;
+        let web = format!("127.0.0.1:{}", free_port()?);
+        config["lease"]["identity"] = json!("the-other");
+        config["web"]["listen"] = json!(web);
+        let dir = run_dir("standby-agent")?;
+        let other = agent(&dir, &config.to_string(), &[])?;
+        let http = client(None)?;
+        let ready = format!("http://{web}/readyz");
+        other
+            .ready(SOON, || async {
+                Ok(http
+                    .get(&ready)
+                    .send()
+                    .await?
+                    .error_for_status()
+                    .map(drop)?)
+            })
+            .await?;
+        system
+            .apply(0, "first", &spec(&uri, &version()))
+            .await?
+            .success()?;
+        system.reason(0, "first", "Registered", SOON).await?;
+
+        leader.kill()?;
+        system
+            .apply(0, "second", &spec(&uri, &version()))
+            .await?
+            .success()?;
+        system.reason(0, "second", "Registered", SOON).await?;
         Ok(())
     })
 }

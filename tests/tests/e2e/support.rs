@@ -50,6 +50,7 @@ pub async fn system_with<'a>(
         flyteadmin,
         projects: &[PROJECT, "later"],
         hub,
+        agent: Value::Null,
     })
     .await
 }

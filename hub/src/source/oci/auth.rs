@@ -22,10 +22,12 @@ use super::{
     challenge::Challenge,
     wire::{SMALL_BODY_MAX, body, refusal},
 };
-use crate::source::{
-    credentials::{CredentialFiles, Credentials},
-    error::Failure,
+use crate::{
     flight::Flights,
+    source::{
+        credentials::{CredentialFiles, Credentials},
+        error::Failure,
+    },
 };
 
 /// How long a token lasts that does not say so (distribution's token specification).

@@ -19,7 +19,7 @@ type Work<T> = Shared<BoxFuture<'static, T>>;
 type Waiting<K, T> = Mutex<HashMap<K, (u64, WeakShared<BoxFuture<'static, T>>)>>;
 
 /// Work in flight, by key. Whoever waits drives it; it ends when the last one stops waiting.
-pub(super) struct Flights<K, T> {
+pub(crate) struct Flights<K, T> {
     waiting: Arc<Waiting<K, T>>,
     next: AtomicU64,
 }
@@ -39,7 +39,7 @@ where
     T: Clone + Send + Sync + 'static,
 {
     /// The result of the work in flight under `key`, or else of `start`.
-    pub(super) async fn join<F>(&self, key: K, start: impl FnOnce() -> F) -> T
+    pub(crate) async fn join<F>(&self, key: K, start: impl FnOnce() -> F) -> T
     where
         F: Future<Output = T> + Send + 'static,
     {
