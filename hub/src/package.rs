@@ -1,6 +1,6 @@
 //! Reads packages made by `pyflyte package` and plans their registration. Pure.
 //!
-//! [`read`] takes the archive apart within [`Limits`]; [`plan`] fills in the ids,
+//! [`read`] takes the archive apart within [`Limits`]; [`plan()`] fills in the ids,
 //! checks all that can be checked without FlyteAdmin, and answers with the requests to
 //! send and the order that they need.
 

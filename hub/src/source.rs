@@ -1,6 +1,6 @@
 //! Finds and downloads packages.
 //!
-//! [`locate`] says, without any IO, which package a resource means. [`Sources::fetch`] resolves it
+//! [`locate()`] says, without any IO, which package a resource means. [`Sources::fetch`] resolves it
 //! to a digest with its source's own credentials and hands out the archive, from a cache that all
 //! sources share. The bytes are shared, permission is not: before the cache answers for a
 //! repository, that repository has shown that it holds the digest.

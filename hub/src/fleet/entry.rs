@@ -1,12 +1,15 @@
 //! One resource in the index: what it wants, how far it has come, what it should show.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use flyte_registration_crd::{Counts, Entity, Nature, Package, Reason};
 use jiff::Timestamp;
 
 use super::{
-    Now, ObjectId, Observed, Order, Policy, Settings, Ticket, backoff,
+    Now, ObjectId, Observed, Order, PROGRESS_WORTH_TELLING, Policy, Settings, Ticket, backoff,
     render::{Conditions, Facts, Shown},
     share,
 };
@@ -62,6 +65,8 @@ pub(super) struct Entry {
     pub judged: Option<(i64, Option<String>)>,
     pub phase: Phase,
     pub shown: Shown,
+    /// From when on what is shown is worth telling.
+    pub tell_from: Option<Instant>,
     /// The present session was told that the finalizer may go.
     pub released: bool,
     pub conditions: Conditions,
@@ -79,6 +84,7 @@ impl Entry {
             judged: None,
             phase: Phase::Settled,
             shown: Shown::Nothing,
+            tell_from: None,
             released: false,
             conditions: Conditions::default(),
             attempts: 0,
@@ -133,6 +139,7 @@ impl Entry {
         let first = self.attempts <= 1;
         if first {
             self.show(reason, message, Facts::default(), now);
+            self.tell_from = Some(now.instant + PROGRESS_WORTH_TELLING);
         }
         first
     }

@@ -123,6 +123,7 @@ impl Entry {
     pub(super) fn show(&mut self, reason: Reason, message: &str, facts: Facts, now: Now) {
         let status = self.status(reason, message, facts, now.wall);
         self.shown = shown(reason, status);
+        self.tell_from = None;
     }
 
     /// Shows that it is registered, with a receipt for it.
@@ -192,6 +193,7 @@ impl Entry {
         status.receipt = Some(receipt.clone());
         self.receipt = Some(receipt);
         self.shown = shown(Reason::Registered, status);
+        self.tell_from = None;
     }
 
     fn status(

@@ -45,7 +45,12 @@ impl Fleet {
             }
         };
         if unchanged {
-            cluster.dirt.soil(&id.key, now.instant);
+            // The agent wrote what it was told before: no reason to tell short progress sooner.
+            let tell_from = cluster
+                .entries
+                .get(&id.key)
+                .and_then(|entry| entry.tell_from);
+            cluster.dirt.soil(&id.key, tell_from.unwrap_or(now.instant));
             self.wake.clusters.insert(id.cluster);
         } else {
             self.judge(&id, now);

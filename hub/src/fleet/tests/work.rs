@@ -21,11 +21,17 @@ fn a_resource_is_queued_worked_on_and_registered() {
 #[test]
 fn short_progress_is_not_told_long_progress_is() {
     let mut hub = Hub::new();
-    hub.changed(object("a", 1, &spec()));
-    hub.told();
+    let plain = object("a", 1, &spec());
+    hub.changed(plain.clone());
+    let queued = hub.status();
     let job = hub.take().unwrap();
     hub.fleet.progress(job.ticket, Progress::Fetching, hub.now);
     assert!(hub.told().is_empty());
+    hub.changed(showing(&plain, &queued));
+    assert!(
+        hub.told().is_empty(),
+        "what the agent wrote hastens nothing"
+    );
     hub.pass(PROGRESS_WORTH_TELLING);
     assert_eq!(conditions(&hub.status()), "Unknown/True/False Fetching");
 }
