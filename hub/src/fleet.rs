@@ -14,14 +14,13 @@ use flyte_registration_crd::Reason;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::work::queue::{Queue, Share};
-
 mod backoff;
 mod cluster;
 mod entry;
 pub mod handle;
 mod observed;
 mod policy;
+mod queue;
 mod render;
 mod session;
 mod settle;
@@ -34,6 +33,7 @@ pub use policy::{Order, Policy};
 pub use session::Up;
 
 use cluster::Cluster;
+use queue::{Queue, Share};
 
 /// A moment, by the clock that only goes forward and by the one that people read.
 #[derive(Clone, Copy, Debug)]

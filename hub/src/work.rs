@@ -1,6 +1,247 @@
-//! Work: a fair queue, and the tasks that take from it.
+//! Carries out jobs: fetch, plan, register.
 
-pub mod queue;
-mod runner;
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-pub use runner::Runner;
+use flyte_registration_crd::{Package, Reason};
+use futures::FutureExt as _;
+use moka::sync::Cache;
+use tokio::{sync::Semaphore, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, info, info_span, warn};
+
+use crate::{
+    fleet::{Failure, FleetHandle, Job, Order, Outcome, Progress},
+    flight::Flights,
+    metrics::Metrics,
+    package,
+    registrar::Registrar,
+    source::{Fetched, Sources},
+};
+
+/// How many registrations are remembered for others that ask for the same.
+const REMEMBERED: u64 = 4096;
+
+/// What makes registrations identical.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Registration {
+    flyte_admin: String,
+    epoch: String,
+    target: package::Target,
+    selection: package::Selection,
+    digest: String,
+    archive_digest: Option<String>,
+}
+
+/// Everything that jobs need.
+pub struct Runner {
+    fleet: FleetHandle,
+    sources: Sources,
+    registrars: BTreeMap<String, Registrar>,
+    limits: package::Limits,
+    metrics: Arc<Metrics>,
+    under_way: Flights<Registration, Arc<Outcome>>,
+    done: Cache<Registration, Arc<Outcome>>,
+}
+
+impl Runner {
+    /// A runner of the fleet's jobs.
+    pub fn new(
+        fleet: FleetHandle,
+        sources: Sources,
+        registrars: BTreeMap<String, Registrar>,
+        limits: package::Limits,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            fleet,
+            sources,
+            registrars,
+            limits,
+            metrics,
+            under_way: Flights::default(),
+            done: Cache::new(REMEMBERED),
+        }
+    }
+
+    /// Takes jobs, at most `concurrency` at a time, until `stop`. What is under way then is
+    /// dropped: nothing is lost, as it is asked for again after a restart.
+    pub async fn run(self: Arc<Self>, concurrency: usize, stop: CancellationToken) {
+        let slots = Arc::new(Semaphore::new(concurrency));
+        let mut jobs = JoinSet::new();
+        loop {
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+                return;
+            };
+            let (job, cancelled) = tokio::select! {
+                () = stop.cancelled() => return,
+                next = self.fleet.next_job() => next,
+            };
+            while jobs.try_join_next().is_some() {}
+            let span = info_span!("job", resource = %job.id, version = %job.order.target.version);
+            let runner = Arc::clone(&self);
+            jobs.spawn(
+                async move {
+                    runner.carry_out(job, cancelled).await;
+                    drop(slot);
+                }
+                .instrument(span),
+            );
+        }
+    }
+
+    async fn carry_out(&self, job: Job, cancelled: CancellationToken) {
+        let began = Instant::now();
+        // A panic in one job must not leave its resource in progress for ever.
+        let work = std::panic::AssertUnwindSafe(self.outcome(&job)).catch_unwind();
+        let outcome = tokio::select! {
+            () = cancelled.cancelled() => return,
+            outcome = work => outcome.unwrap_or_else(|_| Arc::new(defect())),
+        };
+        let reason = outcome
+            .failure
+            .as_ref()
+            .map_or(Reason::Registered, |failure| failure.reason);
+        self.metrics.job(reason, began.elapsed());
+        let duration_ms = began.elapsed().as_millis();
+        match &outcome.failure {
+            None => info!(duration_ms, "registered"),
+            Some(failure) => {
+                warn!(duration_ms, reason = %failure.reason, "not registered: {}", failure.message);
+            }
+        }
+        self.fleet
+            .with(|fleet, now| fleet.finish(job.ticket, Outcome::clone(&outcome), now));
+        self.fleet.ended(job.ticket);
+    }
+
+    async fn outcome(&self, job: &Job) -> Arc<Outcome> {
+        let order = &job.order;
+        self.fleet
+            .with(|fleet, now| fleet.progress(job.ticket, Progress::Fetching, now));
+        let fetched = match self.sources.fetch(&order.package).await {
+            Ok(fetched) => fetched,
+            Err(error) => {
+                return Arc::new(failed(
+                    None,
+                    error.reason(),
+                    error.to_string(),
+                    error.retry_after(),
+                ));
+            }
+        };
+        let package = fetched.package.clone();
+        let registration = Registration {
+            flyte_admin: order.flyte_admin.clone(),
+            epoch: order.epoch.clone(),
+            target: order.target.clone(),
+            selection: order.selection.clone(),
+            digest: package.digest.clone(),
+            archive_digest: package.archive_digest.clone(),
+        };
+        if !order.recheck
+            && let Some(outcome) = self.done.get(&registration)
+        {
+            return Arc::new(Outcome {
+                package: Some(package),
+                ..Outcome::clone(&outcome)
+            });
+        }
+        self.fleet.with(|fleet, now| {
+            fleet.progress(job.ticket, Progress::Registering(package.clone()), now);
+        });
+        let outcome = self
+            .under_way
+            .join(registration.clone(), || self.register(order, fetched))
+            .await;
+        if outcome.failure.is_none() {
+            self.done.insert(registration, Arc::clone(&outcome));
+        }
+        Arc::new(Outcome {
+            package: Some(package),
+            ..Outcome::clone(&outcome)
+        })
+    }
+
+    /// Reads, plans and registers the package.
+    fn register(
+        &self,
+        order: &Order,
+        fetched: Fetched,
+    ) -> impl Future<Output = Arc<Outcome>> + Send + 'static {
+        let registrar = self.registrars.get(&order.flyte_admin).cloned();
+        let (target, selection, limits) = (
+            order.target.clone(),
+            order.selection.clone(),
+            self.limits.clone(),
+        );
+        async move {
+            let package = Some(fetched.package.clone());
+            let Some(registrar) = registrar else {
+                let message = "the hub's configuration has no such FlyteAdmin any more".to_owned();
+                return Arc::new(failed(package, Reason::FlyteUnavailable, message, None));
+            };
+            let planned =
+                tokio::task::spawn_blocking(move || plan(&fetched, &target, &selection, &limits))
+                    .await;
+            let plan = match planned {
+                Ok(Ok(plan)) => plan,
+                Ok(Err((reason, message))) => {
+                    return Arc::new(failed(package, reason, message, None));
+                }
+                Err(_) => return Arc::new(defect()),
+            };
+            let report = registrar.register(&plan).await;
+            Arc::new(Outcome {
+                package,
+                counts: Some(report.counts),
+                entities: report.entities,
+                failure: report.failure.map(|failure| Failure {
+                    reason: failure.reason,
+                    message: failure.message,
+                    retry_after: None,
+                }),
+            })
+        }
+    }
+}
+
+fn plan(
+    fetched: &Fetched,
+    target: &package::Target,
+    selection: &package::Selection,
+    limits: &package::Limits,
+) -> Result<package::Plan, (Reason, String)> {
+    // The cache may be swept or lost at any time; the next attempt fetches again.
+    let file = fetched.blob.open().map_err(|error| {
+        let message = format!("the package is no longer in the cache: {error}");
+        (Reason::SourceUnavailable, message)
+    })?;
+    let archive =
+        package::read(file, limits).map_err(|error| (error.reason(), error.to_string()))?;
+    package::plan(&archive, target, selection).map_err(|error| (error.reason(), error.to_string()))
+}
+
+fn failed(
+    package: Option<Package>,
+    reason: Reason,
+    message: String,
+    retry_after: Option<std::time::Duration>,
+) -> Outcome {
+    let failure = Some(Failure {
+        reason,
+        message,
+        retry_after,
+    });
+    Outcome {
+        package,
+        counts: None,
+        entities: Vec::new(),
+        failure,
+    }
+}
+
+/// A panic somewhere below: ours to mend, so it is tried again.
+fn defect() -> Outcome {
+    let message = "the hub failed at this; its log says more".to_owned();
+    failed(None, Reason::FlyteUnavailable, message, None)
+}

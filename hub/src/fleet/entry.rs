@@ -10,10 +10,10 @@ use jiff::Timestamp;
 
 use super::{
     Now, ObjectId, Observed, Order, PROGRESS_WORTH_TELLING, Policy, Settings, Ticket, backoff,
+    queue::Share,
     render::{Conditions, Facts, Shown},
     share,
 };
-use crate::work::queue::Share;
 
 /// How far work has come.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use flyte_registration_tests::{
     Setup, System, World, block_on,
     paths::{free_port, run_dir},
-    peers::{ApiServer, FlyteAdmin, agent},
+    peers::{ApiServer, FlyteAdmin, agent, hub},
     system::{CLUSTERS, shows},
     tls::client,
     wait_until,
@@ -314,6 +314,29 @@ fn another_agent_takes_over_when_the_leader_is_gone() -> Result<()> {
             .await?
             .success()?;
         system.reason(0, "second", "Registered", SOON).await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn hub_and_agent_stop_when_told_to_and_a_second_hub_may_not_share_the_state() -> Result<()> {
+    block_on(async {
+        let world = World::shared().await?;
+        let flyteadmin = emulator("stop").await?;
+        let system = system("stop", world, &flyteadmin).await?;
+        let config = fs::read_to_string(system.hub.dir().join("hub.yaml"))?;
+        let second = hub(&run_dir("stop-second-hub")?, &config, &[])?;
+        let ended = wait_until(SOON, "the second hub ends", || async {
+            second.exited()?.context("it runs")
+        });
+        ensure!(!ended.await?.success(), "the second hub ended well");
+        let log = second.log();
+        ensure!(log.contains("another hub holds"), "{log}");
+
+        for process in system.agents.iter().chain([&system.hub]) {
+            let status = process.terminate(SOON).await?;
+            ensure!(status.success(), "{} ended with {status}", process.name());
+        }
         Ok(())
     })
 }

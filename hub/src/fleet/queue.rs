@@ -102,11 +102,6 @@ impl<T: Clone + Ord + Hash> Queue<T> {
         self.places.len()
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
-    }
-
     fn ripen(&mut self, now: Instant) {
         while self.next_due().is_some_and(|due| due <= now) {
             let Some((_, item)) = self.delayed.pop_first() else {
@@ -165,7 +160,7 @@ mod tests {
         assert_eq!(queue.pop(now), None);
         assert_eq!(queue.next_due(), Some(due));
         assert_eq!(queue.pop(due), Some(1));
-        assert!(queue.is_empty());
+        assert_eq!(queue.len(), 0);
     }
 
     #[test]
@@ -201,7 +196,7 @@ mod tests {
             let mut taken: Vec<u8> = std::iter::from_fn(|| queue.pop(end)).collect();
             taken.sort_unstable();
             prop_assert_eq!(taken, expected.into_iter().collect::<Vec<_>>());
-            prop_assert!(queue.is_empty() && queue.turns.is_empty() && queue.ready.is_empty());
+            prop_assert!(queue.turns.is_empty() && queue.ready.is_empty() && queue.places.is_empty());
         }
     }
 }
