@@ -105,6 +105,9 @@ pub struct Cluster {
 pub struct Work {
     /// Most resources that are worked on at a time.
     pub concurrency: usize,
+    /// Most packages that are unpacked and registered at a time in one FlyteAdmin. Each may take
+    /// `package.unpackedBytes` of memory, and more calls than `maxInFlight` wait anyway.
+    pub packages_per_flyte_admin: usize,
     /// Delay before the first repetition. It doubles from there.
     #[serde(with = "duration")]
     pub retry_initial: Duration,
@@ -183,6 +186,7 @@ impl Default for Work {
     fn default() -> Self {
         Self {
             concurrency: 64,
+            packages_per_flyte_admin: 8,
             retry_initial: Duration::from_secs(2),
             retry_max: Duration::from_mins(15),
         }

@@ -44,6 +44,7 @@ pub async fn serve(files: Vec<PathBuf>) -> anyhow::Result<()> {
         fleet.clone(),
         Sources::new(&config.sources, cache)?,
         registrars(&config)?,
+        config.work.packages_per_flyte_admin,
         config.package.clone(),
         Arc::clone(&metrics),
     ));

@@ -32,11 +32,19 @@ struct Registration {
     archive_digest: Option<String>,
 }
 
+/// One FlyteAdmin, and how many packages may be in memory for it at a time: one that is slow
+/// holds up no other.
+#[derive(Clone)]
+struct Lane {
+    registrar: Registrar,
+    places: Arc<Semaphore>,
+}
+
 /// Everything that jobs need.
 pub struct Runner {
     fleet: FleetHandle,
     sources: Sources,
-    registrars: BTreeMap<String, Registrar>,
+    lanes: BTreeMap<String, Lane>,
     limits: package::Limits,
     metrics: Arc<Metrics>,
     under_way: Flights<Registration, Arc<Outcome>>,
@@ -49,13 +57,18 @@ impl Runner {
         fleet: FleetHandle,
         sources: Sources,
         registrars: BTreeMap<String, Registrar>,
+        packages_per_flyte_admin: usize,
         limits: package::Limits,
         metrics: Arc<Metrics>,
     ) -> Self {
+        let lanes = registrars.into_iter().map(|(name, registrar)| {
+            let places = Arc::new(Semaphore::new(packages_per_flyte_admin));
+            (name, Lane { registrar, places })
+        });
         Self {
             fleet,
             sources,
-            registrars,
+            lanes: lanes.collect(),
             limits,
             metrics,
             under_way: Flights::default(),
@@ -168,7 +181,7 @@ impl Runner {
         order: &Order,
         fetched: Fetched,
     ) -> impl Future<Output = Arc<Outcome>> + Send + 'static {
-        let registrar = self.registrars.get(&order.flyte_admin).cloned();
+        let lane = self.lanes.get(&order.flyte_admin).cloned();
         let (target, selection, limits) = (
             order.target.clone(),
             order.selection.clone(),
@@ -176,10 +189,12 @@ impl Runner {
         );
         async move {
             let package = Some(fetched.package.clone());
-            let Some(registrar) = registrar else {
+            let Some(Lane { registrar, places }) = lane else {
                 let message = "the hub's configuration has no such FlyteAdmin any more".to_owned();
                 return Arc::new(failed(package, Reason::FlyteUnavailable, message, None));
             };
+            // Never closed.
+            let _place = places.acquire().await;
             let planned =
                 tokio::task::spawn_blocking(move || plan(&fetched, &target, &selection, &limits))
                     .await;

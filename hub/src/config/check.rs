@@ -48,6 +48,12 @@ impl Config {
         if self.work.concurrency == 0 {
             add("work.concurrency".to_owned(), "must be at least 1");
         }
+        if self.work.packages_per_flyte_admin == 0 {
+            add(
+                "work.packagesPerFlyteAdmin".to_owned(),
+                "must be at least 1",
+            );
+        }
         if self.work.retry_initial.is_zero() || self.work.retry_initial > self.work.retry_max {
             add(
                 "work.retryInitial".to_owned(),

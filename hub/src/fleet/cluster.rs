@@ -55,6 +55,8 @@ pub(super) struct Cluster {
     /// The snapshot that is under way.
     pub snapshot: Option<Snapshot>,
     pub entries: BTreeMap<Key, Entry>,
+    /// Those of them that are over the limit: they are told so, and wait for others to go.
+    pub excess: BTreeSet<Key>,
     pub dirt: Dirt,
 }
 

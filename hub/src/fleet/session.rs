@@ -112,7 +112,7 @@ impl Fleet {
                     self.observe(id(key), observed, now)?;
                 }
                 if last {
-                    self.end_snapshot(cluster);
+                    self.end_snapshot(cluster, now);
                 }
             }
             Up::Changed(key, observed) => self.observe(id(key), *observed, now)?,
@@ -122,7 +122,7 @@ impl Fleet {
                     .get(&key)
                     .is_some_and(|entry| entry.observed.uid == uid);
                 if current {
-                    self.forget(&id(key));
+                    self.forget(&id(key), now);
                 }
             }
             Up::Written {
@@ -143,7 +143,7 @@ impl Fleet {
     }
 
     /// What a finished snapshot does not hold is merely forgotten: nobody said that it was deleted.
-    fn end_snapshot(&mut self, cluster: &Arc<str>) {
+    fn end_snapshot(&mut self, cluster: &Arc<str>, now: Now) {
         let Some(known) = self.clusters.get_mut(cluster) else {
             return;
         };
@@ -157,10 +157,13 @@ impl Fleet {
             .cloned()
             .collect();
         for key in missing {
-            self.forget(&ObjectId {
-                cluster: Arc::clone(cluster),
-                key,
-            });
+            self.forget(
+                &ObjectId {
+                    cluster: Arc::clone(cluster),
+                    key,
+                },
+                now,
+            );
         }
     }
 }

@@ -26,7 +26,8 @@ impl Fleet {
         if let Some(snapshot) = &mut cluster.snapshot {
             snapshot.seen.insert(id.key.clone());
         }
-        let full = cluster.entries.len() >= max_objects;
+        let known = cluster.entries.len();
+        let served = known - cluster.excess.len();
         let unchanged = match cluster.entries.get_mut(&id.key) {
             Some(entry) if entry.observed.uid == observed.uid => {
                 let unchanged = entry.observed.wants_as(&observed);
@@ -35,11 +36,15 @@ impl Fleet {
             }
             Some(_) => {
                 // Deleted and created anew: another resource, which has nothing of the old one.
-                self.forget(&id);
+                self.forget(&id, now);
                 return self.observe(id, observed, now);
             }
-            None if full => return Err(Refused::TooManyObjects),
+            // Being told costs memory too.
+            None if known >= 2 * max_objects => return Err(Refused::TooManyObjects),
             None => {
+                if served >= max_objects {
+                    cluster.excess.insert(id.key.clone());
+                }
                 cluster.entries.insert(id.key.clone(), Entry::new(observed));
                 false
             }
@@ -58,22 +63,42 @@ impl Fleet {
         Ok(())
     }
 
-    /// Drops an object and all work for it.
-    pub(super) fn forget(&mut self, id: &ObjectId) {
+    /// Drops an object and all work for it, and lets one in that was over the limit.
+    pub(super) fn forget(&mut self, id: &ObjectId, now: Now) {
         self.cancel(id);
-        if let Some(cluster) = self.clusters.get_mut(&id.cluster) {
-            cluster.entries.remove(&id.key);
-            cluster.dirt.forget(&id.key);
+        let Some(cluster) = self.clusters.get_mut(&id.cluster) else {
+            return;
+        };
+        cluster.entries.remove(&id.key);
+        cluster.dirt.forget(&id.key);
+        if !cluster.excess.remove(&id.key)
+            && let Some(key) = cluster.excess.pop_first()
+        {
+            let cluster = Arc::clone(&id.cluster);
+            self.judge(&ObjectId { cluster, key }, now);
         }
     }
 
     /// Judges an object under the present policy, and acts on it.
     pub(super) fn judge(&mut self, id: &ObjectId, now: Now) {
         let policy = Arc::clone(&self.policy);
-        let Some((_, entry)) = super::entry_of(&mut self.clusters, id) else {
+        let Some(cluster) = self.clusters.get_mut(&id.cluster) else {
             return;
         };
-        let verdict = policy.judge(id, &entry.observed, entry.receipt.as_deref());
+        let excess = cluster.excess.contains(&id.key);
+        let Some(entry) = cluster.entries.get_mut(&id.key) else {
+            return;
+        };
+        let verdict = if excess && !entry.observed.deleting {
+            let limit = self.settings.max_objects;
+            let message = format!(
+                "cluster {} has more than {limit} resources, which is the hub's limit",
+                id.cluster
+            );
+            Verdict::Settled(Reason::Denied, message)
+        } else {
+            policy.judge(id, &entry.observed, entry.receipt.as_deref())
+        };
         let judged = (entry.observed.generation, entry.observed.request.clone());
         let again = entry.judged.as_ref() == Some(&judged);
         if let (Verdict::Work(order), Phase::Waiting(current) | Phase::Working(_, current)) =

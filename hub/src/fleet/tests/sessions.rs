@@ -94,12 +94,27 @@ fn another_cluster_under_the_same_name_is_refused() {
 }
 
 #[test]
-fn a_cluster_has_a_limit_of_resources() {
+fn resources_over_the_limit_are_told_so_and_let_in_when_others_go() {
     let mut hub = Hub::new();
     for name in ["a", "b", "c"] {
         hub.changed(object(name, 1, &spec()));
     }
-    let (key, observed) = Observed::from_proto(object("d", 1, &spec())).unwrap();
+    hub.told();
+    hub.changed(object("d", 1, &spec()));
+    let status = hub.status();
+    assert_eq!(conditions(&status), "False/False/True Denied");
+    assert!(status.to_string().contains("more than 3 resources"));
+    let key = Key {
+        namespace: "data-a".to_owned(),
+        name: "b".to_owned(),
+    };
+    hub.say(Up::Gone(key, "uid-b".to_owned()));
+    assert_eq!(conditions(&hub.status()), "Unknown/True/False Queued");
+
+    for name in ["e", "f", "g"] {
+        hub.changed(object(name, 1, &spec()));
+    }
+    let (key, observed) = Observed::from_proto(object("h", 1, &spec())).unwrap();
     let refused = hub.fleet.receive(
         &hub.cluster.clone(),
         hub.session,
