@@ -5,7 +5,10 @@
 //! writer at a time per name ([`writers`]), and answers understood by their text
 //! ([`classify`]), as codes mean several things.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, atomic::AtomicUsize},
+    time::Instant,
+};
 
 use flyte_registration_crd::Reason;
 use thiserror::Error;
@@ -18,7 +21,10 @@ mod admin;
 mod classify;
 mod compare;
 mod config;
+mod diff;
 mod endpoint;
+mod explain;
+mod held;
 mod patience;
 mod places;
 mod preflight;
@@ -30,7 +36,9 @@ mod writers;
 
 pub use adaptive::Load;
 pub use config::FlyteAdminConfig;
+pub use diff::{Comparison, DiffError};
 pub use endpoint::EndpointError;
+pub use explain::{Change, Difference, Explanation};
 pub use report::{Failure, Report};
 
 /// One FlyteAdmin, and all that is to be known of the work on it. Clones share it: the
@@ -81,6 +89,7 @@ impl Registrar {
                     plan,
                     found,
                     patience,
+                    explained: AtomicUsize::default(),
                 };
                 Report::new(plan, run.execute().await)
             }

@@ -5,6 +5,8 @@
 #[path = "package/builder.rs"]
 #[allow(dead_code)] // each test file uses a part of it
 mod builder;
+#[path = "registrar/conflict.rs"]
+mod conflict;
 #[path = "registrar/faults.rs"]
 mod faults;
 #[path = "registrar/fresh.rs"]

@@ -1,6 +1,7 @@
 //! Is what FlyteAdmin holds what the plan would create? Only what is certain counts: where
 //! these functions say no, `CreateTask` and its like decide, which compare digests.
 
+use bytes::Bytes;
 use flyte_registration_crd::EntityType;
 use flyte_registration_proto::flyteidl::descriptor_pool;
 use prost_reflect::{DynamicMessage, Value};
@@ -14,15 +15,7 @@ const END: &str = "end-node";
 /// Whether `held`, an `admin.Task`, `Workflow` (as of `GetWorkflow`) or `LaunchPlan`, surely is
 /// what is planned.
 pub(super) fn same(planned: &Planned, held: &DynamicMessage) -> bool {
-    let request = match planned.kind {
-        EntityType::Task => "flyteidl.admin.TaskCreateRequest",
-        EntityType::Workflow => "flyteidl.admin.WorkflowCreateRequest",
-        EntityType::LaunchPlan => "flyteidl.admin.LaunchPlanCreateRequest",
-    };
-    let Some(request) = descriptor_pool().get_message_by_name(request) else {
-        return false;
-    };
-    let Ok(request) = DynamicMessage::decode(request, planned.request.clone()) else {
+    let Some(request) = request(planned.kind, &planned.request) else {
         return false;
     };
     let Some(spec) = field(&request, "spec") else {
@@ -34,6 +27,17 @@ pub(super) fn same(planned: &Planned, held: &DynamicMessage) -> bool {
         EntityType::LaunchPlan => Some(field(held, "spec") == Some(spec)),
     }
     .unwrap_or(false)
+}
+
+/// A Create request, decoded.
+pub(super) fn request(kind: EntityType, request: &Bytes) -> Option<DynamicMessage> {
+    let name = match kind {
+        EntityType::Task => "flyteidl.admin.TaskCreateRequest",
+        EntityType::Workflow => "flyteidl.admin.WorkflowCreateRequest",
+        EntityType::LaunchPlan => "flyteidl.admin.LaunchPlanCreateRequest",
+    };
+    let descriptor = descriptor_pool().get_message_by_name(name)?;
+    DynamicMessage::decode(descriptor, request.clone()).ok()
 }
 
 fn task(spec: &DynamicMessage, held: &DynamicMessage) -> Option<bool> {
@@ -60,16 +64,18 @@ fn workflow(spec: &DynamicMessage, held: &DynamicMessage) -> Option<bool> {
 
 /// A template as FlyteAdmin's compiler leaves it, in an order that does not matter.
 #[derive(Debug, PartialEq)]
-struct Template {
-    key: String,
+pub(super) struct Template {
+    /// What orders templates: the text of the id.
+    pub(super) key: String,
     /// The template without its nodes.
-    frame: DynamicMessage,
-    nodes: Vec<DynamicMessage>,
+    pub(super) frame: DynamicMessage,
+    /// Its nodes, by their ids.
+    pub(super) nodes: Vec<DynamicMessage>,
 }
 
 impl Template {
     /// What is planned, with the changes that the compiler makes.
-    fn planned(template: &DynamicMessage) -> Self {
+    pub(super) fn planned(template: &DynamicMessage) -> Self {
         let mut template = Self::held(template);
         template.nodes.iter_mut().for_each(compiled);
         template
@@ -77,7 +83,7 @@ impl Template {
 
     /// What FlyteAdmin holds, without the nodes that the compiler adds: they follow from
     /// the interface and the outputs.
-    fn held(template: &DynamicMessage) -> Self {
+    pub(super) fn held(template: &DynamicMessage) -> Self {
         let mut frame = template.clone();
         frame.clear_field_by_name("nodes");
         let mut nodes: Vec<_> = repeated(template, "nodes")

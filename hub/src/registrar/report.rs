@@ -11,6 +11,12 @@ use crate::package::{Kind, Plan, Planned};
 const MESSAGE_MAX: usize = 1024;
 /// What is said of entities that were left for a later time.
 const NOT_TRIED: &str = "not tried, as FlyteAdmin fails too often";
+/// What is said of conflicts; in what the contents differ follows.
+const OTHER_CONTENT: &str = "registered with other content";
+/// What helps against a conflict.
+const NEW_VERSION: &str = "; register a new version";
+/// Bytes of the message that tell in what the contents differ.
+const EXPLAINED: usize = 700;
 /// Most entities that the message names.
 const NAMED: usize = 5;
 
@@ -89,7 +95,7 @@ fn entity(plan: &Plan, planned: &Planned, outcome: Outcome) -> Entity {
     let (action, message) = match outcome {
         Outcome::Created => (EntityAction::Created, None),
         Outcome::Unchanged => (EntityAction::Unchanged, None),
-        Outcome::Failed(trouble) => (EntityAction::Failed, Some(trouble.message)),
+        Outcome::Failed(trouble) => (EntityAction::Failed, Some(told(trouble))),
         Outcome::Skipped(need) => {
             let failed = called(&plan.entities[need]);
             (EntityAction::Skipped, Some(format!("{failed} failed")))
@@ -102,6 +108,16 @@ fn entity(plan: &Plan, planned: &Planned, outcome: Outcome) -> Entity {
         version: planned.id.version.clone(),
         action,
         message,
+    }
+}
+
+fn told(trouble: Trouble) -> String {
+    match trouble.reason {
+        Reason::VersionConflict if trouble.message.is_empty() => {
+            format!("this version is {OTHER_CONTENT}")
+        }
+        Reason::VersionConflict => format!("{OTHER_CONTENT}: {}", trouble.message),
+        _ => trouble.message,
     }
 }
 
@@ -151,30 +167,45 @@ fn failure(plan: &Plan, outcomes: &[Outcome]) -> Option<Failure> {
         .collect();
     let (_, first) = telling.first()?;
 
-    let mut message = match reason {
-        Reason::VersionConflict => format!(
-            "version {} is registered with other content: ",
-            plan.target.version
-        ),
-        _ => String::new(),
+    let list = listed(&telling, reason == Reason::VersionConflict);
+    let message = match reason {
+        Reason::VersionConflict => {
+            let version = &plan.target.version;
+            let begin = format!("version {version} is {OTHER_CONTENT}: ");
+            let room = MESSAGE_MAX.saturating_sub(begin.len() + NEW_VERSION.len());
+            format!("{begin}{}{NEW_VERSION}", bounded(&list, room))
+        }
+        _ => format!("{list}: {}", first.message),
     };
-    for (index, (planned, _)) in telling.iter().take(NAMED).enumerate() {
-        let comma = if index > 0 { ", " } else { "" };
-        // Writing to a string does not fail.
-        let _ = write!(message, "{comma}{}", called(planned));
-    }
-    if let Some(more) = telling.len().checked_sub(NAMED + 1) {
-        let _ = write!(message, " and {} more", more + 1);
-    }
-    if reason == Reason::VersionConflict {
-        message.push_str("; register a new version");
-    } else {
-        let _ = write!(message, ": {}", first.message);
-    }
     Some(Failure {
         reason,
         message: bounded(&message, MESSAGE_MAX),
     })
+}
+
+/// The first of them by name, `explained` with what each has to say.
+fn listed(telling: &[&(&Planned, &Trouble)], explained: bool) -> String {
+    let mut list = String::new();
+    for (index, (planned, trouble)) in telling.iter().take(NAMED).enumerate() {
+        let begin = match (index, explained) {
+            (0, _) => "",
+            (_, true) => "; ",
+            (_, false) => ", ",
+        };
+        list.push_str(begin);
+        list.push_str(&called(planned));
+        if explained && !trouble.message.is_empty() {
+            list.push_str(": ");
+            // All that are named get their share of the message.
+            let share = EXPLAINED / telling.len().min(NAMED);
+            list.push_str(&bounded(&trouble.message, share));
+        }
+    }
+    if let Some(more) = telling.len().checked_sub(NAMED + 1) {
+        // Writing to a string does not fail.
+        let _ = write!(list, " and {} more", more + 1);
+    }
+    list
 }
 
 #[cfg(test)]
@@ -252,7 +283,7 @@ mod tests {
         assert_eq!(failure.reason, Reason::VersionConflict);
         assert_eq!(
             failure.message,
-            "version v1 is registered with other content: task b; register a new version"
+            "version v1 is registered with other content: task b: other; register a new version"
         );
         assert_eq!(report.counts.failed, 2);
         assert_eq!(report.entities[2].message.as_deref(), Some("task a failed"));

@@ -1,12 +1,12 @@
 //! The execution of a plan.
 
-use std::time::Instant;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Instant,
+};
 
-use flyte_registration_crd::{EntityType, Reason};
-use flyte_registration_proto::flyteidl::{admin::ObjectGetRequest, descriptor_pool};
+use flyte_registration_crd::Reason;
 use futures::{StreamExt, stream::FuturesUnordered};
-use prost::Message;
-use prost_reflect::DynamicMessage;
 use tonic::Status;
 
 use super::{
@@ -14,12 +14,19 @@ use super::{
     admin::{Admin, Method},
     classify::{Verdict, classify, trouble},
     compare,
-    patience::{Patience, patiently},
+    explain::explain,
+    held::{Held, held},
+    patience::Patience,
     preflight::Found,
     progress::Progress,
     writers::Writers,
 };
 use crate::package::{Plan, Planned};
+
+/// Most conflicts of one registration that are explained: each costs a call.
+const EXPLAINED_MAX: usize = 20;
+/// Longest explanation of one conflict, in bytes.
+const EXPLANATION_MAX: usize = 300;
 
 /// What became of an entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +50,8 @@ pub(super) struct Run<'a> {
     pub(super) plan: &'a Plan,
     pub(super) found: Vec<Found>,
     pub(super) patience: Patience,
+    /// How many conflicts were explained.
+    pub(super) explained: AtomicUsize,
 }
 
 impl Run<'_> {
@@ -114,7 +123,7 @@ impl Run<'_> {
                     return Outcome::Created;
                 }
                 Verdict::Identical => return Outcome::Unchanged,
-                Verdict::Conflict => return Outcome::Failed(conflict()),
+                Verdict::Conflict => return self.conflict(entity).await,
                 Verdict::No(reason) => return Outcome::Failed(trouble(reason, &status)),
                 // Somebody else registers it at this moment, or left half of it behind.
                 Verdict::Taken => {
@@ -136,43 +145,33 @@ impl Run<'_> {
 
     /// Whether FlyteAdmin surely holds this entity as it is planned.
     async fn is_there(&self, entity: &Planned) -> Result<bool, Status> {
-        let request = ObjectGetRequest {
-            id: Some(entity.id.to_proto(entity.kind)),
-        };
-        let request: bytes::Bytes = request.encode_to_vec().into();
-        let method = Method::get(entity.kind);
-        let answer = patiently(&self.patience, || self.admin.call(method, request.clone())).await;
-        let bytes = match answer {
-            Ok(bytes) => bytes,
-            Err(status) => {
-                return match classify(status.code(), status.message()) {
-                    Verdict::Later | Verdict::Unusable => Err(status),
-                    _ => Ok(false),
-                };
+        Ok(match held(self.admin, &self.patience, entity).await? {
+            Held::Entity(held) => compare::same(entity, &held),
+            Held::Absent | Held::Unknown => false,
+        })
+    }
+
+    /// A conflict, and in what the two differ as far as that can be told: never in
+    /// FlyteAdmin's own text, which shows values of both that may be secrets.
+    async fn conflict(&self, entity: &Planned) -> Outcome {
+        let may_ask = self.explained.fetch_add(1, Ordering::Relaxed) < EXPLAINED_MAX;
+        let explanation = if may_ask && !self.patience.is_over() {
+            match held(self.admin, &self.patience, entity).await {
+                Ok(Held::Entity(held)) => explain(entity.kind, &entity.request, &held),
+                _ => None,
             }
+        } else {
+            None
         };
-        let name = match entity.kind {
-            EntityType::Task => "flyteidl.admin.Task",
-            EntityType::Workflow => "flyteidl.admin.Workflow",
-            EntityType::LaunchPlan => "flyteidl.admin.LaunchPlan",
-        };
-        let held = descriptor_pool()
-            .get_message_by_name(name)
-            .and_then(|descriptor| DynamicMessage::decode(descriptor, bytes).ok());
-        Ok(held.is_some_and(|held| compare::same(entity, &held)))
+        Outcome::Failed(Trouble {
+            reason: Reason::VersionConflict,
+            message: explanation.unwrap_or_default().brief(EXPLANATION_MAX),
+        })
     }
 
     /// FlyteAdmin fails in a way that the next call would meet as well.
     fn gave_up(&self, status: &Status) -> Outcome {
         self.patience.end();
         Outcome::Failed(trouble(Reason::FlyteUnavailable, status))
-    }
-}
-
-/// FlyteAdmin's own text shows values out of both versions, which may be secrets.
-fn conflict() -> Trouble {
-    Trouble {
-        reason: Reason::VersionConflict,
-        message: "this version is registered with other content".to_owned(),
     }
 }

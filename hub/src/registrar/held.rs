@@ -1,0 +1,58 @@
+//! What FlyteAdmin holds under an entity's id.
+
+use bytes::Bytes;
+use flyte_registration_crd::EntityType;
+use flyte_registration_proto::flyteidl::{admin::ObjectGetRequest, descriptor_pool};
+use prost::Message;
+use prost_reflect::DynamicMessage;
+use tonic::{Code, Status};
+
+use super::{
+    admin::{Admin, Method},
+    classify::{Verdict, classify},
+    patience::{Patience, patiently},
+};
+use crate::package::Planned;
+
+/// What FlyteAdmin answers when it is asked for an entity.
+#[derive(Debug)]
+pub(super) enum Held {
+    /// This.
+    Entity(DynamicMessage),
+    /// That there is none.
+    Absent,
+    /// Something else that does not get better.
+    Unknown,
+}
+
+/// Asks for an entity: an `admin.Task`, `Workflow` or `LaunchPlan`.
+pub(super) async fn held(
+    admin: &Admin,
+    patience: &Patience,
+    entity: &Planned,
+) -> Result<Held, Status> {
+    let request = ObjectGetRequest {
+        id: Some(entity.id.to_proto(entity.kind)),
+    };
+    let request: Bytes = request.encode_to_vec().into();
+    let method = Method::get(entity.kind);
+    let bytes = match patiently(patience, || admin.call(method, request.clone())).await {
+        Ok(bytes) => bytes,
+        Err(status) => {
+            return match classify(status.code(), status.message()) {
+                Verdict::Later | Verdict::Unusable => Err(status),
+                _ if status.code() == Code::NotFound => Ok(Held::Absent),
+                _ => Ok(Held::Unknown),
+            };
+        }
+    };
+    let name = match entity.kind {
+        EntityType::Task => "flyteidl.admin.Task",
+        EntityType::Workflow => "flyteidl.admin.Workflow",
+        EntityType::LaunchPlan => "flyteidl.admin.LaunchPlan",
+    };
+    let held = descriptor_pool()
+        .get_message_by_name(name)
+        .and_then(|descriptor| DynamicMessage::decode(descriptor, bytes).ok());
+    Ok(held.map_or(Held::Unknown, Held::Entity))
+}
