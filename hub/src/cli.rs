@@ -1,4 +1,4 @@
-//! The command line: `serve`, `check-config`, `push`.
+//! The command line: `serve`, `check-config`, `push`, `inspect`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // the only place that speaks to a terminal
 
@@ -7,6 +7,8 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{config, push, serve};
+
+mod inspect;
 
 /// Registers the Flyte packages that the agents' clusters ask for.
 #[derive(Debug, Parser)]
@@ -24,6 +26,8 @@ enum Command {
     CheckConfig(ConfigFiles),
     /// Pushes a package made by `pyflyte package` to an OCI registry.
     Push(Push),
+    /// Shows what a package holds.
+    Inspect(inspect::Inspect),
 }
 
 #[derive(Debug, Args)]
@@ -68,6 +72,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Serve(files) => block_on(serve::serve(files.config)),
         Command::CheckConfig(files) => check_config(&files.config),
+        Command::Inspect(inspect) => inspect.run(),
         Command::Push(push) => block_on(do_push(push)),
     };
     match done {

@@ -7,6 +7,7 @@ pub mod config;
 pub mod fleet;
 mod flight;
 pub mod gateway;
+pub mod inspect;
 pub mod metrics;
 pub mod package;
 pub mod push;

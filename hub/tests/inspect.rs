@@ -1,0 +1,36 @@
+//! What `inspect` shows of a package with one of each kind of entity.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use flyte_registration_hub::{
+    inspect::Inspection,
+    package::{self, Limits, Selection, Target},
+};
+
+fn inspect(fixture: &[u8], workflow: Option<&str>) -> Inspection {
+    let archive = package::read(fixture, &Limits::default()).unwrap();
+    let target = Target {
+        project: "p".to_owned(),
+        domain: "d".to_owned(),
+        version: "v".to_owned(),
+    };
+    let selection = Selection {
+        workflow_name: workflow.map(str::to_owned),
+    };
+    Inspection::of(&package::plan(&archive, &target, &selection).unwrap())
+}
+
+#[test]
+fn every_kind_of_entity_is_shown() {
+    let features = include_bytes!("fixtures/features.tgz");
+    insta::assert_json_snapshot!(inspect(features, None));
+}
+
+#[test]
+fn one_workflow_is_shown_with_what_it_needs() {
+    let etl = include_bytes!("fixtures/etl.tgz");
+    let whole = inspect(etl, None);
+    let one = inspect(etl, Some(&whole.workflows[0].name));
+    assert_eq!(one.workflows.len(), 1);
+    assert!(!one.tasks.is_empty() && one.tasks.len() < whole.tasks.len());
+}
