@@ -1,6 +1,8 @@
 //! Wires the hub together and runs it.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap, fs, io::IsTerminal as _, path::PathBuf, sync::Arc, time::Duration,
+};
 
 use anyhow::Context as _;
 use tokio::{
@@ -206,7 +208,9 @@ fn start_logging(log: &config::Log) -> anyhow::Result<()> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
     match log.format {
-        LogFormat::Text => subscriber.init(),
+        LogFormat::Text => subscriber
+            .with_ansi(std::io::stderr().is_terminal())
+            .init(),
         LogFormat::Json => subscriber.json().flatten_event(true).init(),
     }
     Ok(())
