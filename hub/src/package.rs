@@ -4,6 +4,7 @@
 //! checks all that can be checked without FlyteAdmin, and answers with the requests to
 //! send and the order that they need.
 
+mod activation;
 mod archive;
 mod check;
 mod entity;
@@ -12,13 +13,16 @@ mod graph;
 mod hydrate;
 mod limits;
 mod message;
+mod options;
 mod plan;
 mod select;
 
+pub use activation::{Activation, Chosen};
 pub use archive::{Archive, read};
 pub use entity::{ExternalReference, Id};
 pub(crate) use error::Kind;
 pub use error::{PackageError, Problem, What};
 pub use limits::Limits;
 pub(crate) use message::{field, field_mut, repeated, repeated_mut, text};
+pub use options::Options;
 pub use plan::{Plan, Planned, Selection, Target, plan};

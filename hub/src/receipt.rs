@@ -13,6 +13,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use crate::registrar::Activated;
+
 /// Longest receipt that is looked at, in bytes.
 const RECEIPT_MAX: usize = 8 * 1024;
 const PREFIX: &str = "v1.";
@@ -32,6 +34,9 @@ pub struct Payload {
     pub package: Package,
     /// Entities by kind and fate.
     pub counts: Counts,
+    /// The launch plans that were activated, as many as there is room for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub activations: Vec<Activated>,
     /// When the work began and ended, RFC 3339.
     pub started_at: String,
     /// See `started_at`.
@@ -200,6 +205,10 @@ mod tests {
                 tasks: 3,
                 ..Counts::default()
             },
+            activations: vec![Activated {
+                name: "etl.nightly".to_owned(),
+                before: Some("v1".to_owned()),
+            }],
             started_at: "2026-11-21T10:00:00Z".to_owned(),
             completed_at: "2026-11-21T10:00:01Z".to_owned(),
             attempts: 1,

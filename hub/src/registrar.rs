@@ -16,6 +16,7 @@ use thiserror::Error;
 use self::{admin::Admin, patience::Patience, places::Places, run::Run, writers::Writers};
 use crate::package::Plan;
 
+mod activate;
 mod adaptive;
 mod admin;
 mod classify;
@@ -31,9 +32,11 @@ mod preflight;
 mod progress;
 mod report;
 mod run;
+mod swap;
 mod wire;
 mod writers;
 
+pub use activate::Activated;
 pub use adaptive::Load;
 pub use config::FlyteAdminConfig;
 pub use diff::{Comparison, DiffError};

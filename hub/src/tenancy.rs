@@ -7,7 +7,9 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::Deserialize;
 
+mod extras;
 mod glob;
+pub use extras::{Extras, NotAllowed};
 pub use glob::Glob;
 
 /// A tenant: these namespaces of these clusters may register these packages there.
@@ -29,6 +31,18 @@ pub struct Tenant {
     /// The source of relative package URIs.
     #[serde(default)]
     pub default_source: Option<String>,
+    /// The Kubernetes service accounts that launch plans may be given.
+    #[serde(default)]
+    pub service_accounts: Vec<Glob>,
+    /// The IAM roles that launch plans may be given.
+    #[serde(default)]
+    pub iam_roles: Vec<Glob>,
+    /// Where launch plans may be told to put their raw output.
+    #[serde(default)]
+    pub raw_output_data_prefixes: Vec<Glob>,
+    /// Launch plans may be activated.
+    #[serde(default)]
+    pub activate_launch_plans: bool,
 }
 
 /// Who asks for what.

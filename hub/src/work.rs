@@ -28,6 +28,8 @@ struct Registration {
     epoch: String,
     target: package::Target,
     selection: package::Selection,
+    options: package::Options,
+    activation: package::Activation,
     digest: String,
     archive_digest: Option<String>,
 }
@@ -148,10 +150,14 @@ impl Runner {
             epoch: order.epoch.clone(),
             target: order.target.clone(),
             selection: order.selection.clone(),
+            options: order.options.clone(),
+            activation: order.activation.clone(),
             digest: package.digest.clone(),
             archive_digest: package.archive_digest.clone(),
         };
+        // Another version may have been activated since: what was activated then proves nothing.
         if !order.recheck
+            && order.activation == package::Activation::None
             && let Some(outcome) = self.done.get(&registration)
         {
             return Arc::new(Outcome {
@@ -182,11 +188,7 @@ impl Runner {
         fetched: Fetched,
     ) -> impl Future<Output = Arc<Outcome>> + Send + 'static {
         let lane = self.lanes.get(&order.flyte_admin).cloned();
-        let (target, selection, limits) = (
-            order.target.clone(),
-            order.selection.clone(),
-            self.limits.clone(),
-        );
+        let (wanted, limits) = (order.clone(), self.limits.clone());
         async move {
             let package = Some(fetched.package.clone());
             let Some(Lane { registrar, places }) = lane else {
@@ -196,9 +198,8 @@ impl Runner {
             // Never closed.
             let _place = places.acquire().await;
             let planned =
-                tokio::task::spawn_blocking(move || plan(&fetched, &target, &selection, &limits))
-                    .await;
-            let plan = match planned {
+                tokio::task::spawn_blocking(move || plan(&fetched, &wanted, &limits)).await;
+            let (plan, chosen) = match planned {
                 Ok(Ok(plan)) => plan,
                 Ok(Err((reason, message))) => {
                     return Arc::new(failed(package, reason, message, None));
@@ -206,10 +207,12 @@ impl Runner {
                 Err(_) => return Arc::new(defect()),
             };
             let report = registrar.register(&plan).await;
+            let report = registrar.activate(&plan, &chosen, report).await;
             Arc::new(Outcome {
                 package,
                 counts: Some(report.counts),
                 entities: report.entities,
+                activations: report.activations,
                 failure: report.failure.map(|failure| Failure {
                     reason: failure.reason,
                     message: failure.message,
@@ -222,10 +225,9 @@ impl Runner {
 
 fn plan(
     fetched: &Fetched,
-    target: &package::Target,
-    selection: &package::Selection,
+    order: &Order,
     limits: &package::Limits,
-) -> Result<package::Plan, (Reason, String)> {
+) -> Result<(package::Plan, Vec<package::Chosen>), (Reason, String)> {
     // The cache may be swept or lost at any time; the next attempt fetches again.
     let file = fetched.blob.open().map_err(|error| {
         let message = format!("the package is no longer in the cache: {error}");
@@ -233,7 +235,13 @@ fn plan(
     })?;
     let archive =
         package::read(file, limits).map_err(|error| (error.reason(), error.to_string()))?;
-    package::plan(&archive, target, selection).map_err(|error| (error.reason(), error.to_string()))
+    package::plan(&archive, &order.target, &order.selection)
+        .and_then(|mut plan| {
+            plan.apply(&order.options)?;
+            let chosen = plan.chosen(&order.activation)?;
+            Ok((plan, chosen))
+        })
+        .map_err(|error| (error.reason(), error.to_string()))
 }
 
 fn failed(
@@ -249,9 +257,8 @@ fn failed(
     });
     Outcome {
         package,
-        counts: None,
-        entities: Vec::new(),
         failure,
+        ..Outcome::default()
     }
 }
 

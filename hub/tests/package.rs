@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+#[path = "package/activation.rs"]
+mod activation;
 #[path = "package/archive.rs"]
 mod archive;
 #[path = "package/builder.rs"]

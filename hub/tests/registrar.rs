@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+#[path = "registrar/activate.rs"]
+mod activate;
 #[path = "package/builder.rs"]
 #[allow(dead_code)] // each test file uses a part of it
 mod builder;
@@ -19,7 +21,7 @@ mod tls;
 use std::time::Duration;
 
 use flyte_registration_hub::{
-    package::{Limits, Plan, Selection, Target, plan, read},
+    package::{Activation, Limits, Plan, Selection, Target, plan, read},
     registrar::{FlyteAdminConfig, Registrar},
 };
 use flyteadmin_emulator::{Emulator, Options, counters::Snapshot, faults::Rule};

@@ -119,7 +119,7 @@ pub struct Entity {
     pub version: String,
     /// What happened to it.
     pub action: EntityAction,
-    /// Why it failed.
+    /// Why it failed, or which version was active before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }

@@ -8,6 +8,8 @@ use std::{
 use flyte_registration_crd::{Counts, Entity, Nature, Package, Reason};
 use jiff::Timestamp;
 
+use crate::registrar::Activated;
+
 use super::{
     Now, ObjectId, Observed, Order, PROGRESS_WORTH_TELLING, Policy, Settings, Ticket, backoff,
     queue::Share,
@@ -33,6 +35,8 @@ pub struct Outcome {
     pub counts: Option<Counts>,
     /// The entities.
     pub entities: Vec<Entity>,
+    /// What was activated.
+    pub activations: Vec<Activated>,
     /// Why it is not done; `None` when it is.
     pub failure: Option<Failure>,
 }
@@ -161,6 +165,7 @@ impl Entry {
         let facts = Facts {
             counts: outcome.counts,
             entities: outcome.entities,
+            activations: outcome.activations,
             ..Facts::default()
         };
         let Some(failure) = outcome.failure else {

@@ -6,10 +6,10 @@ use flyte_registration_crd::{ActivateLaunchPlans, DeletionPolicy, FlyteRegistrat
 
 use super::{ObjectId, Observed};
 use crate::{
-    package::{Selection, Target},
+    package::{Activation, Options, Selection, Target},
     receipt,
     source::{Allowed, PackageRef, SourceConfig, Wanted, locate},
-    tenancy::{Question, Tenancy},
+    tenancy::{Extras, Question, Tenancy},
 };
 
 /// All that a judgement depends on besides the object.
@@ -40,6 +40,10 @@ pub struct Order {
     pub target: Target,
     /// Which part of the package.
     pub selection: Selection,
+    /// What its launch plans get that the package does not say.
+    pub options: Options,
+    /// Which of them are to be activated.
+    pub activation: Activation,
     /// Somebody asked to look again: what this hub did before does not count.
     pub recheck: bool,
 }
@@ -111,6 +115,19 @@ impl Policy {
             .tenancy
             .decide(question)
             .map_err(|denial| (Reason::Denied, denial.to_string()))?;
+        let activation = activation(spec);
+        let extras = Extras {
+            service_account: spec.service_account.as_deref(),
+            iam_role: spec.iam_role.as_deref(),
+            raw_output_data_prefix: spec.raw_output_data_prefix.as_deref(),
+            activate: activation != Activation::None,
+        };
+        self.tenancy
+            .permit(&grant.tenant, extras)
+            .map_err(|denial| {
+                let message = format!("namespace {} {denial}", id.key.namespace);
+                (Reason::Denied, message)
+            })?;
         let wanted = Wanted {
             uri: &spec.workflow_package_uri,
             version: &spec.workflow_version,
@@ -139,6 +156,12 @@ impl Policy {
             selection: Selection {
                 workflow_name: spec.workflow_name.clone(),
             },
+            options: Options {
+                service_account: spec.service_account.clone(),
+                iam_role: spec.iam_role.clone(),
+                raw_output_data_prefix: spec.raw_output_data_prefix.clone(),
+            },
+            activation,
             recheck: false,
         })
     }
@@ -173,24 +196,21 @@ impl Observed {
     }
 }
 
+fn activation(spec: &FlyteRegistrationSpec) -> Activation {
+    let Some(plans) = &spec.launch_plans else {
+        return Activation::None;
+    };
+    match plans.activate.unwrap_or_default() {
+        ActivateLaunchPlans::None => Activation::None,
+        ActivateLaunchPlans::Scheduled => Activation::Scheduled,
+        ActivateLaunchPlans::All => Activation::All,
+        ActivateLaunchPlans::Named => Activation::Named(plans.names.iter().cloned().collect()),
+    }
+}
+
 /// The first field that is in the CRD for later, and set to something that would have to be obeyed.
 fn unsupported(spec: &FlyteRegistrationSpec) -> Option<&'static str> {
-    let activate = spec
-        .launch_plans
-        .as_ref()
-        .and_then(|plans| plans.activate)
-        .unwrap_or_default();
     [
-        (
-            activate != ActivateLaunchPlans::None,
-            "spec.launchPlans.activate",
-        ),
-        (spec.service_account.is_some(), "spec.serviceAccount"),
-        (spec.iam_role.is_some(), "spec.iamRole"),
-        (
-            spec.raw_output_data_prefix.is_some(),
-            "spec.rawOutputDataPrefix",
-        ),
         (spec.interval.is_some(), "spec.interval"),
         (
             spec.deletion_policy == Some(DeletionPolicy::Deactivate),

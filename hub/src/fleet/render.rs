@@ -8,10 +8,12 @@ use flyte_registration_crd::{
 use jiff::Timestamp;
 
 use super::{Now, Order, Policy, entry::Entry};
-use crate::receipt;
+use crate::{receipt, registrar::Activated};
 
 /// Longest message of one entity, in bytes.
 const ENTITY_MESSAGE_MAX: usize = 256;
+/// Most bytes that activations take in a receipt.
+const ACTIVATIONS_MAX: usize = 2048;
 
 /// What a resource should show.
 #[derive(Debug)]
@@ -58,6 +60,8 @@ impl Shown {
 pub(super) struct Facts {
     pub counts: Option<Counts>,
     pub entities: Vec<Entity>,
+    /// Go into the receipt only.
+    pub activations: Vec<Activated>,
     pub completed_at: Option<Timestamp>,
     pub next_retry_at: Option<Timestamp>,
     pub flyte_admin: Option<String>,
@@ -142,6 +146,7 @@ impl Entry {
             epoch: order.epoch.clone(),
             package: self.package.clone().unwrap_or_default(),
             counts,
+            activations: recorded(facts.activations),
             started_at: millis(started_at),
             completed_at: millis(now.wall),
             attempts: self.attempts,
@@ -181,7 +186,7 @@ impl Entry {
             entities,
             completed_at: payload.completed_at.parse().ok(),
             flyte_admin: Some(payload.flyte_admin.clone()),
-            next_retry_at: None,
+            ..Facts::default()
         };
         let mut status = self.status(Reason::Registered, &summary(payload.counts), facts, at);
         payload.status_hash = hex::encode(canonical::status_hash(
@@ -250,6 +255,18 @@ fn listed(mut entities: Vec<Entity>) -> Vec<Entity> {
     entities
 }
 
+/// As many as a receipt has room for; the counts tell how many there are.
+fn recorded(mut activations: Vec<Activated>) -> Vec<Activated> {
+    let mut room = ACTIVATIONS_MAX;
+    let fit = activations.iter().position(|activation| {
+        let size = serde_json::to_vec(activation).map_or(usize::MAX, |json| json.len() + 1);
+        room = room.saturating_sub(size);
+        room == 0
+    });
+    activations.truncate(fit.unwrap_or(activations.len()));
+    activations
+}
+
 fn summary(counts: Counts) -> String {
     let Counts {
         tasks,
@@ -257,12 +274,17 @@ fn summary(counts: Counts) -> String {
         launch_plans,
         created,
         unchanged,
+        activated,
         ..
     } = counts;
     let many =
         |number: u32, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
+    let activated = match activated {
+        0 => String::new(),
+        number => format!(", {number} activated"),
+    };
     format!(
-        "{}, {} and {} are registered: {created} created, {unchanged} unchanged",
+        "{}, {} and {} are registered: {created} created, {unchanged} unchanged{activated}",
         many(tasks, "task"),
         many(workflows, "workflow"),
         many(launch_plans, "launch plan"),

@@ -1,5 +1,6 @@
 //! The index as a whole: messages in, work and statuses out.
 
+mod activation;
 mod objects;
 mod receipts;
 mod sessions;
@@ -126,6 +127,10 @@ fn policy(namespaces: &[&str], epoch: &str) -> Policy {
         domains: globs(&["development"]),
         sources: vec!["registry".to_owned()],
         default_source: Some("registry".to_owned()),
+        service_accounts: globs(&["etl-*"]),
+        iam_roles: Vec::new(),
+        raw_output_data_prefixes: Vec::new(),
+        activate_launch_plans: true,
     };
     let source =
         serde_json::from_value(json!({"kind": "oci", "registry": "registry.example"})).unwrap();

@@ -82,6 +82,24 @@ pub enum PackageError {
         /// The workflows that it fits.
         candidates: Vec<String>,
     },
+    /// Launch plans that should be activated are not in the package, or not selected.
+    #[error(
+        "spec.launchPlans.names: the package holds no launch plan {}; it holds {}",
+        Listed(.wanted, ", "),
+        Listed(.held, ", ")
+    )]
+    LaunchPlanNotFound {
+        /// The names that nothing has.
+        wanted: Vec<String>,
+        /// The launch plans that there are.
+        held: Vec<String>,
+    },
+    /// Launch plans that should be activated have a schedule that FlyteAdmin cannot activate.
+    #[error(
+        "launch plan {} cannot be activated, as its schedule is of the deprecated form cron_expression; give it a CronSchedule with schedule=",
+        Listed(.0, ", ")
+    )]
+    OldSchedule(Vec<String>),
 }
 
 impl PackageError {
@@ -91,7 +109,7 @@ impl PackageError {
             Self::Read(_) => Reason::SourceUnavailable,
             Self::TooLarge { .. } | Self::TooMany { .. } => Reason::PackageTooLarge,
             Self::Fast { .. } => Reason::NotSupported,
-            Self::Target { .. } => Reason::InvalidSpec,
+            Self::Target { .. } | Self::LaunchPlanNotFound { .. } => Reason::InvalidSpec,
             Self::WorkflowNotFound { .. } | Self::WorkflowAmbiguous { .. } => {
                 Reason::WorkflowNotFound
             }
@@ -102,6 +120,7 @@ impl PackageError {
             | Self::NotTar
             | Self::Damaged { .. }
             | Self::Empty
+            | Self::OldSchedule(_)
             | Self::Problems(_) => Reason::PackageInvalid,
         }
     }

@@ -45,6 +45,7 @@ methods! {
     LIST_TASKS => "ListTasks",
     LIST_WORKFLOWS => "ListWorkflows",
     LIST_LAUNCH_PLANS => "ListLaunchPlans",
+    UPDATE_LAUNCH_PLAN => "UpdateLaunchPlan",
 }
 
 impl Method {

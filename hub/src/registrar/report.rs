@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use flyte_registration_crd::{Counts, Entity, EntityAction, EntityType, Reason, bounded};
 
-use super::{Trouble, run::Outcome};
+use super::{Activated, Trouble, run::Outcome};
 use crate::package::{Kind, Plan, Planned};
 
 /// Longest message, in bytes.
@@ -27,6 +27,8 @@ pub struct Report {
     pub entities: Vec<Entity>,
     /// How many of them there are of each kind, and of each outcome.
     pub counts: Counts,
+    /// The launch plans that were activated.
+    pub activations: Vec<Activated>,
     /// Why not all of it is registered. `None`: it is.
     pub failure: Option<Failure>,
 }
@@ -46,6 +48,7 @@ impl Report {
         Self {
             entities: Vec::new(),
             counts: totals(plan),
+            activations: Vec::new(),
             failure: Some(Failure {
                 reason: trouble.reason,
                 message: bounded(&trouble.message, MESSAGE_MAX),
@@ -74,6 +77,7 @@ impl Report {
         Self {
             entities,
             counts,
+            activations: Vec::new(),
             failure,
         }
     }

@@ -16,6 +16,10 @@ fn tenant(clusters: &[&str], namespaces: &[&str], projects: &[&str], domains: &[
         domains: globs(domains),
         sources: vec!["registry".to_owned()],
         default_source: None,
+        service_accounts: Vec::new(),
+        iam_roles: Vec::new(),
+        raw_output_data_prefixes: Vec::new(),
+        activate_launch_plans: false,
     }
 }
 
@@ -122,4 +126,68 @@ fn globs_match_whole_names() {
     assert!(!glob.matches("my-data-dev"));
     assert!(!glob.matches("data"));
     assert!(Glob::try_from("data-[".to_owned()).is_err());
+}
+
+#[test]
+fn extras_are_denied_unless_a_tenant_lists_them() {
+    let generous = Tenant {
+        service_accounts: globs(&["etl-*"]),
+        iam_roles: globs(&["arn:aws:iam::1:role/etl/*"]),
+        raw_output_data_prefixes: globs(&["s3://acme/etl/*"]),
+        activate_launch_plans: true,
+        ..tenant(&["east"], &["data"], &["etl"], &["development"])
+    };
+    let mean = tenant(&["east"], &["data"], &["etl"], &["development"]);
+    let tenancy =
+        Tenancy::new([("generous".to_owned(), generous), ("mean".to_owned(), mean)].into());
+    let account = |name| Extras {
+        service_account: Some(name),
+        ..Extras::default()
+    };
+    let role = |name| Extras {
+        iam_role: Some(name),
+        ..Extras::default()
+    };
+    let prefix = |name| Extras {
+        raw_output_data_prefix: Some(name),
+        ..Extras::default()
+    };
+    let activate = Extras {
+        activate: true,
+        ..Extras::default()
+    };
+    let allowed = [
+        account("etl-runner"),
+        role("arn:aws:iam::1:role/etl/a"),
+        prefix("s3://acme/etl/raw"),
+        activate,
+    ];
+    for extras in allowed {
+        assert_eq!(tenancy.permit("generous", extras), Ok(()));
+        assert!(tenancy.permit("mean", extras).is_err(), "{extras:?}");
+        assert!(tenancy.permit("nobody", extras).is_err(), "{extras:?}");
+        assert_eq!(tenancy.permit("mean", Extras::default()), Ok(()));
+    }
+    let refused = |extras| {
+        let refusal = tenancy.permit("generous", extras).unwrap_err();
+        refusal.to_string()
+    };
+    assert_eq!(
+        refused(account("root")),
+        "may not use the service account root"
+    );
+    assert_eq!(
+        refused(role("arn:aws:iam::1:role/admin")),
+        "may not use the IAM role arn:aws:iam::1:role/admin"
+    );
+    for odd in [
+        "s3://acme/other",
+        "s3://acme/etl/../other",
+        "s3://acme/etl/%2e%2e/other",
+    ] {
+        assert_eq!(
+            refused(prefix(odd)),
+            format!("may not put raw output into {odd}")
+        );
+    }
 }

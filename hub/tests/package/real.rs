@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use flyte_registration_crd::{EntityType, Reason};
-use flyte_registration_hub::package::{Plan, Selection, Target, plan};
+use flyte_registration_hub::package::{Options, Plan, Selection, Target, plan};
 use flyte_registration_proto::flyteidl::descriptor_pool;
 use prost_reflect::DynamicMessage;
 use serde::Deserialize;
@@ -13,6 +13,7 @@ pub const ETL: &[u8] = include_bytes!("../fixtures/etl.tgz");
 const ETL_FLYTECTL: &str = include_str!("../fixtures/etl.flytectl.json");
 const FEATURES: &[u8] = include_bytes!("../fixtures/features.tgz");
 const FEATURES_FLYTECTL: &str = include_str!("../fixtures/features.flytectl.json");
+const FEATURES_OPTIONS: &str = include_str!("../fixtures/features-options.flytectl.json");
 const FEATURES_FAST: &[u8] = include_bytes!("../fixtures/features-fast.tgz");
 
 /// What flytectl sent for a package.
@@ -48,6 +49,10 @@ fn key_and_message(rpc: &str, bytes: &[u8]) -> ((String, String), DynamicMessage
 }
 
 fn compare(package: &[u8], recording: &str) -> (Requests, Requests) {
+    compare_with(package, recording, &Options::default())
+}
+
+fn compare_with(package: &[u8], recording: &str, options: &Options) -> (Requests, Requests) {
     let recording: Recording = serde_json::from_str(recording).unwrap();
     let target = Target {
         project: recording.project,
@@ -55,7 +60,8 @@ fn compare(package: &[u8], recording: &str) -> (Requests, Requests) {
         version: recording.version,
     };
     let archive = read_default(package).unwrap();
-    let plan: Plan = plan(&archive, &target, &Selection::default()).unwrap();
+    let mut plan: Plan = plan(&archive, &target, &Selection::default()).unwrap();
+    plan.apply(options).unwrap();
     let ours = plan.entities.iter().map(|entity| {
         let rpc = match entity.kind {
             EntityType::Task => "CreateTask",
@@ -88,6 +94,21 @@ fn every_kind_of_entity_becomes_what_flytectl_sends() {
         "features.everything.in_a_pod".to_owned(),
     );
     assert_ne!(ours.remove(&pod).unwrap(), theirs.remove(&pod).unwrap());
+    assert_eq!(ours, theirs);
+}
+
+#[test]
+fn options_become_what_flytectl_sends() {
+    let options = Options {
+        service_account: Some("etl-runner".to_owned()),
+        iam_role: Some("arn:aws:iam::123456789012:role/etl".to_owned()),
+        raw_output_data_prefix: Some("s3://acme-data/etl".to_owned()),
+    };
+    let (mut ours, mut theirs) = compare_with(FEATURES, FEATURES_OPTIONS, &options);
+    assert_eq!(ours.len(), 23);
+    ours.retain(|(rpc, _), _| rpc == "CreateLaunchPlan");
+    theirs.retain(|(rpc, _), _| rpc == "CreateLaunchPlan");
+    assert_eq!(ours.len(), 7);
     assert_eq!(ours, theirs);
 }
 

@@ -23,6 +23,7 @@ use crate::{
     admin::Admin,
     counters::{Call, Counters},
     faults::{Action, Faults},
+    launch_plan::activate::Mishap,
     pool::Pool,
     service,
 };
@@ -107,11 +108,16 @@ async fn answer(
         Some(Action::Hang) => future::pending::<()>().await,
         Some(Action::DelayMs(ms)) => tokio::time::sleep(Duration::from_millis(ms)).await,
         Some(Action::Fail { code, ref message }) => return Err(Status::new(code.into(), message)),
-        Some(Action::LostAnswer) | None => {}
+        Some(Action::LostAnswer | Action::Raced | Action::HalfDone) | None => {}
     }
     let latency = *shared.latency.read();
     let _connections = shared.pool.take(service, method, latency).await;
-    let answer = service::call(&shared.admin, service, method, bytes);
+    let answer = match Mishap::of(fault.as_ref()) {
+        Some(mishap) if method == "UpdateLaunchPlan" => {
+            service::update_launch_plan(&shared.admin, bytes, mishap)
+        }
+        _ => service::call(&shared.admin, service, method, bytes),
+    };
     if matches!(fault, Some(Action::LostAnswer)) {
         return Err(Status::unavailable("connection reset by peer"));
     }

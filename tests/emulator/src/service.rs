@@ -9,6 +9,7 @@ use crate::{
     admin::Admin,
     dataproxy, dynamic,
     error::{AdminError, Answer},
+    launch_plan::activate::Mishap,
 };
 
 /// FlyteAdmin's main service.
@@ -40,6 +41,13 @@ pub fn call(admin: &Admin, service: &str, method: &str, request: &[u8]) -> Answe
     }
 }
 
+/// Answers an `UpdateLaunchPlan` that goes amiss.
+pub fn update_launch_plan(admin: &Admin, request: &[u8], mishap: Mishap) -> Answer<Vec<u8>> {
+    typed(request, |request| {
+        admin.update_launch_plan(request, Some(mishap))
+    })
+}
+
 fn admin_call(admin: &Admin, method: &str, bytes: &[u8]) -> Answer<Vec<u8>> {
     let raw = |name: &str, handler: &dyn Fn(&DynamicMessage) -> Answer<DynamicMessage>| {
         let descriptor = dynamic::empty(name).descriptor();
@@ -67,7 +75,7 @@ fn admin_call(admin: &Admin, method: &str, bytes: &[u8]) -> Answer<Vec<u8>> {
         "ListLaunchPlans" => typed(bytes, |r| admin.list_launch_plans(&r)),
         "ListActiveLaunchPlans" => typed(bytes, |r| admin.list_active_launch_plans(&r)),
         "ListLaunchPlanIds" => typed(bytes, |r| admin.list_ids(&r, ResourceType::LaunchPlan)),
-        "UpdateLaunchPlan" => typed(bytes, |r| admin.update_launch_plan(r)),
+        "UpdateLaunchPlan" => typed(bytes, |r| admin.update_launch_plan(r, None)),
         "RegisterProject" => typed(bytes, |r| admin.register_project(r)),
         "UpdateProject" => typed(bytes, |r| admin.update_project(r)),
         "GetProject" => typed(bytes, |r| admin.get_project(&r)),

@@ -11,16 +11,38 @@ use super::schedule;
 use crate::{
     admin::Admin,
     error::{AdminError, Answer},
+    faults::Action,
     golang::text,
     store::{Key, State},
     task, validate,
 };
+
+/// What befalls an activation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mishap {
+    /// See [`Action::Raced`].
+    Raced,
+    /// See [`Action::HalfDone`].
+    HalfDone,
+}
+
+impl Mishap {
+    /// The one that a fault asks for.
+    pub fn of(action: Option<&Action>) -> Option<Self> {
+        match action? {
+            Action::Raced => Some(Self::Raced),
+            Action::HalfDone => Some(Self::HalfDone),
+            _ => None,
+        }
+    }
+}
 
 impl Admin {
     /// `UpdateLaunchPlan`. A missing resource type is filled in first.
     pub fn update_launch_plan(
         &self,
         mut request: admin::LaunchPlanUpdateRequest,
+        mishap: Option<Mishap>,
     ) -> Answer<LaunchPlanUpdateResponse> {
         request.id = validate::typed(request.id, ResourceType::LaunchPlan);
         match LaunchPlanState::try_from(request.state) {
@@ -28,7 +50,7 @@ impl Admin {
                 validate::identifier(request.id.as_ref(), ResourceType::LaunchPlan)?;
                 self.write(|state| deactivate(state, &Key::of(request.id.as_ref())))
             }
-            Ok(LaunchPlanState::Active) => self.activate(&Key::of(request.id.as_ref())),
+            Ok(LaunchPlanState::Active) => self.activate(&Key::of(request.id.as_ref()), mishap),
             Err(_) => Err(AdminError::invalid(format!(
                 "Unrecognized launch plan state {} for update for launch plan [{}]",
                 request.state,
@@ -39,7 +61,7 @@ impl Admin {
 
     /// Nothing is validated: empty fields match any row. The running schedule goes off
     /// before the new one is tried, and stays off when that fails.
-    fn activate(&self, query: &Key) -> Answer<LaunchPlanUpdateResponse> {
+    fn activate(&self, query: &Key, mishap: Option<Mishap>) -> Answer<LaunchPlanUpdateResponse> {
         let failed = self.write(|state| {
             let row = state.launch_plans.find(query);
             let row = row.ok_or_else(|| task::missing("LAUNCH_PLAN", query))?;
@@ -49,12 +71,19 @@ impl Admin {
                 name(&other.key) == name(&key)
             });
             let running = running.map(|row| (row.key.clone(), self::spec(&row.body.spec)));
+            // Two that look at the same moment see the same version, or none, and so leave
+            // each other's.
+            let running = running.filter(|_| mishap != Some(Mishap::Raced));
             if let Some((old, old_spec)) = &running
                 && !schedule::is_empty(old_spec)
             {
                 state
                     .launch_plans
                     .update(old, |row| row.schedule_active = Some(false));
+            }
+            if mishap == Some(Mishap::HalfDone) {
+                let text = "failed database operation with connection reset by peer";
+                return Ok(Some(AdminError::new(Code::Unknown, text)));
             }
             if !schedule::is_empty(&spec) {
                 if let Some(cron) = schedule::deprecated(&spec) {
