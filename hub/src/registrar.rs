@@ -19,6 +19,7 @@ use crate::package::Plan;
 mod activate;
 mod adaptive;
 mod admin;
+mod auth;
 mod classify;
 mod compare;
 mod config;
@@ -38,6 +39,7 @@ mod writers;
 
 pub use activate::Activated;
 pub use adaptive::Load;
+pub use auth::{AuthConfig, AuthConfigError};
 pub use config::FlyteAdminConfig;
 pub use diff::{Comparison, DiffError};
 pub use endpoint::EndpointError;

@@ -9,6 +9,8 @@ mod activate;
 mod builder;
 #[path = "registrar/conflict.rs"]
 mod conflict;
+#[path = "registrar/auth.rs"]
+mod auth;
 #[path = "registrar/faults.rs"]
 mod faults;
 #[path = "registrar/fresh.rs"]
@@ -40,6 +42,9 @@ fn config(emulator: &Emulator) -> FlyteAdminConfig {
         endpoint: emulator.grpc.to_string(),
         insecure: true,
         ca_file: None,
+        cert_file: None,
+        key_file: None,
+        auth: None,
         max_in_flight: 8,
         call_timeout: Duration::from_secs(5),
         epoch: "1".to_owned(),

@@ -12,6 +12,7 @@ use tonic::{Code, Request, Status, client::Grpc};
 use super::{
     EndpointError, FlyteAdminConfig,
     adaptive::{Admitted, Limiter, Load},
+    auth::{Auth, AuthError, Held},
     classify::classify,
     endpoint,
     wire::Lenient,
@@ -83,12 +84,14 @@ pub(super) struct Admin {
     grpc: Grpc<Lenient>,
     limiter: Limiter,
     timeout: Duration,
+    auth: Option<Auth>,
 }
 
 impl Admin {
     pub(super) fn new(config: &FlyteAdminConfig) -> Result<Self, EndpointError> {
         let channel = Lenient(endpoint::channel(config)?);
         Ok(Self {
+            auth: Auth::new(config, channel.clone())?,
             grpc: Grpc::new(channel).max_decoding_message_size(ANSWER_MAX),
             limiter: Limiter::new(config.max_in_flight),
             timeout: config.call_timeout,
@@ -122,7 +125,47 @@ impl Admin {
         A::decode(answer).map_err(|error| Status::new(Code::Internal, error.to_string()))
     }
 
-    async fn send(&self, method: Method, message: Bytes) -> Result<Bytes, Status> {
+    /// Makes the call with a token, and once more with a new one if FlyteAdmin refuses it:
+    /// it does so before it does anything else.
+    async fn authenticated(&self, method: Method, message: Bytes) -> Result<Bytes, Status> {
+        let Some(auth) = &self.auth else {
+            let answer = self.timed(method, message, None).await;
+            return answer.map_err(|status| match status.code() {
+                Code::Unauthenticated => AuthError::not_configured(&status).into_status(),
+                _ => status,
+            });
+        };
+        let held = auth.held().await.map_err(AuthError::into_status)?;
+        let answer = self.timed(method, message.clone(), Some(&held)).await;
+        match &answer {
+            Err(status) if status.code() == Code::Unauthenticated => {}
+            _ => return answer,
+        }
+        let held = auth.instead_of(&held).await;
+        let held = held.map_err(AuthError::into_status)?;
+        let answer = self.timed(method, message, Some(&held)).await;
+        answer.map_err(|status| match status.code() {
+            Code::Unauthenticated => Auth::refused(&held, &status).into_status(),
+            _ => status,
+        })
+    }
+
+    async fn timed(
+        &self,
+        method: Method,
+        message: Bytes,
+        held: Option<&Held>,
+    ) -> Result<Bytes, Status> {
+        let answer = tokio::time::timeout(self.timeout, self.send(method, message, held)).await;
+        answer.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")))
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        message: Bytes,
+        held: Option<&Held>,
+    ) -> Result<Bytes, Status> {
         let mut grpc = self.grpc.clone();
         grpc.ready()
             .await
@@ -130,6 +173,9 @@ impl Admin {
         let mut request = Request::new(message);
         // Told to FlyteAdmin as well, which gives up its database connections then.
         request.set_timeout(self.timeout);
+        if let Some(held) = held {
+            held.put(&mut request);
+        }
         let path = PathAndQuery::from_static(method.0);
         let answer = grpc.unary(request, path, RawCodec).await;
         answer.map(tonic::Response::into_inner).map_err(explained)
@@ -146,11 +192,10 @@ pub(super) struct Room<'a> {
 impl Room<'_> {
     /// Makes the call. The deadline counts from now on.
     pub(super) async fn call(mut self, method: Method, message: Bytes) -> Result<Bytes, Status> {
-        let answer = tokio::time::timeout(self.admin.timeout, self.admin.send(method, message))
-            .await
-            .unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")));
+        let answer = self.admin.authenticated(method, message).await;
         if let Err(status) = &answer {
-            if classify(status.code(), status.message()).is_strain() {
+            let ours = AuthError::is_behind(status);
+            if !ours && classify(status.code(), status.message()).is_strain() {
                 self.admitted.strained();
             }
             tracing::debug!(method = method.0, code = ?status.code(), "FlyteAdmin says no");
@@ -169,7 +214,8 @@ fn explained(status: Status) -> Status {
     }
 }
 
-fn causes(error: &dyn std::error::Error) -> String {
+/// An error and what is behind it, on one line.
+pub(super) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(error) = next {

@@ -4,7 +4,7 @@
 use flyte_registration_crd::{Reason, bounded};
 use tonic::{Code, Status};
 
-use super::Trouble;
+use super::{Trouble, auth::AuthError};
 
 /// Longest text of FlyteAdmin's that is passed on, in bytes.
 const TEXT_MAX: usize = 300;
@@ -105,7 +105,9 @@ pub(super) fn trouble(reason: Reason, status: &Status) -> Trouble {
         &text
     };
     let message = match reason {
-        Reason::FlyteUnavailable => format!("FlyteAdmin answers {:?}: {text}", status.code()),
+        Reason::FlyteUnavailable if !AuthError::is_behind(status) => {
+            format!("FlyteAdmin answers {:?}: {text}", status.code())
+        }
         _ => text.to_owned(),
     };
     Trouble {

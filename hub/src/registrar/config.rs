@@ -4,6 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
+use super::AuthConfig;
+
 /// A FlyteAdmin, as an entry of `flyteAdmins` in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -17,6 +19,15 @@ pub struct FlyteAdminConfig {
     /// Certificates that its own must go back to (PEM), instead of the system's.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+    /// The certificate that FlyteAdmin, or what stands before it, is to know us by (PEM).
+    #[serde(default)]
+    pub cert_file: Option<PathBuf>,
+    /// The key of this certificate (PEM).
+    #[serde(default)]
+    pub key_file: Option<PathBuf>,
+    /// How to get tokens for it. Absent: calls go without.
+    #[serde(default)]
+    pub auth: Option<AuthConfig>,
     /// Most calls at a time. Creates that reach the size of its database pool lock
     /// FlyteAdmin up for good; 8 are safe with its defaults.
     #[serde(default = "max_in_flight")]

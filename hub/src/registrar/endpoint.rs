@@ -3,9 +3,10 @@
 use std::{fs, io, path::PathBuf, time::Duration};
 
 use thiserror::Error;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Uri};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity, Uri};
 
-use super::FlyteAdminConfig;
+use super::{AuthConfigError, FlyteAdminConfig};
+use crate::source::oci::wire::ClientError;
 
 /// FlyteAdmin answers conflicts with 32,000 bytes of text and as much of details in its
 /// trailers, and resets the stream of a client that announces less room. hyper's default is 16 KiB.
@@ -46,6 +47,27 @@ pub enum EndpointError {
         #[source]
         source: io::Error,
     },
+    /// Half of a client certificate, or one for a connection that has none.
+    #[error("certFile and keyFile need each other, and TLS")]
+    Identity,
+    /// The client certificate cannot be read.
+    #[error("{} cannot be read", .path.display())]
+    IdentityFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The authentication cannot work.
+    #[error(transparent)]
+    Auth(#[from] AuthConfigError),
+    /// The certificates cannot be used for the token endpoint.
+    #[error("caFile cannot be used for the token endpoint")]
+    Certificates(#[source] ClientError),
+    /// There can be no client for the token endpoint.
+    #[error("tokens cannot be asked for")]
+    TokenClient(#[source] reqwest::Error),
     /// The transport refuses the endpoint or the certificates.
     #[error("the endpoint cannot be used")]
     Transport(#[source] tonic::transport::Error),
@@ -62,6 +84,14 @@ impl FlyteAdminConfig {
         }
         if self.insecure && self.ca_file.is_some() {
             return Err(EndpointError::CaWithoutTls);
+        }
+        if self.cert_file.is_some() != self.key_file.is_some()
+            || self.insecure && self.cert_file.is_some()
+        {
+            return Err(EndpointError::Identity);
+        }
+        if let Some(auth) = &self.auth {
+            auth.check(self.insecure)?;
         }
         uri(&self.endpoint, self.insecure).map(drop)
     }
@@ -87,7 +117,7 @@ pub(super) fn channel(config: &FlyteAdminConfig) -> Result<Channel, EndpointErro
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .keep_alive_while_idle(false);
     if !config.insecure {
-        let tls = match &config.ca_file {
+        let mut tls = match &config.ca_file {
             None => ClientTlsConfig::new().with_native_roots(),
             Some(path) => {
                 let pem = fs::read(path).map_err(|source| EndpointError::Ca {
@@ -97,6 +127,15 @@ pub(super) fn channel(config: &FlyteAdminConfig) -> Result<Channel, EndpointErro
                 ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem))
             }
         };
+        if let (Some(certificate), Some(key)) = (&config.cert_file, &config.key_file) {
+            let read = |path: &PathBuf| {
+                fs::read(path).map_err(|source| EndpointError::IdentityFile {
+                    path: path.clone(),
+                    source,
+                })
+            };
+            tls = tls.identity(Identity::from_pem(read(certificate)?, read(key)?));
+        }
         endpoint = endpoint.tls_config(tls).map_err(EndpointError::Transport)?;
     }
     Ok(endpoint.connect_lazy())

@@ -1,6 +1,9 @@
-//! A source's credentials, from files that may change at any time.
+//! Credentials, a source's or FlyteAdmin's, from files that may change at any time.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::io::AsyncReadExt as _;
@@ -49,6 +52,19 @@ impl CredentialFiles {
             username,
             password: config.password_file.clone()?,
         })
+    }
+
+    /// A user given or in a file, and the password in a file.
+    pub(crate) fn either(
+        username: Option<&str>,
+        username_file: Option<&Path>,
+        password_file: &Path,
+    ) -> Self {
+        let given = || Username::Given(username.unwrap_or_default().into());
+        Self {
+            username: username_file.map_or_else(given, |file| Username::File(file.to_owned())),
+            password: password_file.to_owned(),
+        }
     }
 
     /// A given user with the password in a file.

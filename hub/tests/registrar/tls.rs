@@ -12,7 +12,7 @@ use tokio_rustls::{TlsAcceptor, rustls};
 use super::{ETL, config, planned, target};
 
 /// TLS in front of an emulator, and the certificate to trust.
-async fn tls(behind: SocketAddr) -> (SocketAddr, String) {
+pub(super) async fn tls(behind: SocketAddr) -> (SocketAddr, String) {
     let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let pem = certified.cert.pem();
     let key = certified.signing_key.serialize_der().try_into().unwrap();
@@ -88,6 +88,9 @@ fn certificates_that_are_not_there() {
         endpoint: "localhost:1".to_owned(),
         insecure: false,
         ca_file: Some("/nowhere/ca.pem".into()),
+        cert_file: None,
+        key_file: None,
+        auth: None,
         max_in_flight: 1,
         call_timeout: std::time::Duration::from_secs(1),
         epoch: "1".to_owned(),

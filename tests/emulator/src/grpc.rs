@@ -16,11 +16,13 @@ use parking_lot::RwLock;
 use tonic::{
     Request, Response, Status,
     body::Body,
+    metadata::MetadataMap,
     server::{Grpc, UnaryService},
 };
 
 use crate::{
     admin::Admin,
+    auth::Authority,
     counters::{Call, Counters},
     faults::{Action, Faults},
     launch_plan::activate::Mishap,
@@ -41,6 +43,8 @@ pub struct Shared {
     pub pool: Pool,
     /// Added to every call.
     pub latency: RwLock<Duration>,
+    /// Asks for tokens.
+    pub authority: Option<Arc<Authority>>,
 }
 
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -86,10 +90,10 @@ impl UnaryService<Bytes> for Unary {
         let shared = Arc::clone(&self.shared);
         let (service, method) = (self.service.clone(), self.method.clone());
         Box::pin(async move {
-            let bytes = request.into_inner();
+            let (metadata, _, bytes) = request.into_parts();
             let call = Call::read(&service, &method, &bytes);
             let flight = shared.counters.start(call.clone());
-            let answer = answer(&shared, &service, &method, &call, &bytes).await;
+            let answer = answer(&shared, &service, &method, &metadata, &call, &bytes).await;
             flight.end(answer.as_ref().err().map_or(tonic::Code::Ok, Status::code));
             answer.map(Response::new)
         })
@@ -100,6 +104,7 @@ async fn answer(
     shared: &Shared,
     service: &str,
     method: &str,
+    metadata: &MetadataMap,
     call: &Call,
     bytes: &[u8],
 ) -> Result<Bytes, Status> {
@@ -112,11 +117,12 @@ async fn answer(
     }
     let latency = *shared.latency.read();
     let _connections = shared.pool.take(service, method, latency).await;
+    let authority = shared.authority.as_deref();
     let answer = match Mishap::of(fault.as_ref()) {
         Some(mishap) if method == "UpdateLaunchPlan" => {
             service::update_launch_plan(&shared.admin, bytes, mishap)
         }
-        _ => service::call(&shared.admin, service, method, bytes),
+        _ => service::guarded(authority, &shared.admin, service, method, metadata, bytes),
     };
     if matches!(fault, Some(Action::LostAnswer)) {
         return Err(Status::unavailable("connection reset by peer"));

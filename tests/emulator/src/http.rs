@@ -9,6 +9,10 @@
 //! | `POST /latency` | `{"ms": 20}`: added to every call |
 //! | `GET /schedules` | the rows of the scheduler's table ([`Schedule`]): what would really run |
 //! | `POST /wipe` | as if the database had been reset; the counters stay |
+//!
+//! With authentication there is also what the real server has on its HTTP port.
+
+mod oauth;
 
 use std::{sync::Arc, time::Duration};
 
@@ -48,6 +52,10 @@ type Front = State<Arc<Shared>>;
 
 /// The routes.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    let oauth = shared
+        .authority
+        .clone()
+        .map(|authority| oauth::router(Arc::clone(&shared), authority));
     Router::new()
         .route("/counters", get(read_counters))
         .route("/counters/reset", post(reset_counters))
@@ -60,6 +68,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/schedules", get(read_schedules))
         .route("/wipe", post(wipe))
         .with_state(shared)
+        .merge(oauth.unwrap_or_default())
 }
 
 async fn read_counters(State(shared): Front) -> Json<counters::Snapshot> {

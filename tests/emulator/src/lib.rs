@@ -5,6 +5,7 @@
 //! and fails on request, see [`http`].
 
 mod admin;
+pub mod auth;
 mod compile;
 pub mod counters;
 mod database;

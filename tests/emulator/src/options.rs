@@ -4,6 +4,8 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Parser;
 
+use crate::auth::Client;
+
 /// How the emulator starts. The defaults are those of the recordings.
 #[derive(Debug, Clone, Parser)]
 #[command(
@@ -47,6 +49,18 @@ pub struct Options {
     /// Database connections; creates in flight that reach it lock up.
     #[arg(long)]
     pub pool_limit: Option<usize>,
+    /// Ask for tokens, and give them out at the HTTP address.
+    #[arg(long)]
+    pub auth: bool,
+    /// Who gets tokens, as ID:SECRET:SCOPE,SCOPE.
+    #[arg(
+        long = "client",
+        default_values = ["conformance:conformance-secret:all,offline", "narrow:conformance-secret:offline"]
+    )]
+    pub clients: Vec<Client>,
+    /// How long a token lasts.
+    #[arg(long, default_value_t = 1800)]
+    pub token_seconds: u64,
 }
 
 impl Default for Options {

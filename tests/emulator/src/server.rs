@@ -3,9 +3,15 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow};
+use axum::{
+    extract::Request,
+    middleware::{self, Next},
+    response::Response,
+};
 use parking_lot::RwLock;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tonic::{
+    metadata::MetadataMap,
     service::Routes,
     transport::{Server, server::TcpIncoming},
 };
@@ -13,6 +19,7 @@ use tonic_health::{ServingStatus, server::health_reporter};
 
 use crate::{
     admin::{Admin, Limits, Settings},
+    auth::Authority,
     counters::Counters,
     faults::Faults,
     grpc::{Front, Shared},
@@ -25,6 +32,7 @@ use crate::{
 
 /// The service that health checks of the real server know.
 const HEALTH_SERVICE: &str = "flyteadmin";
+const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
 
 /// A running emulator; it stops when this is dropped.
 #[derive(Debug)]
@@ -40,23 +48,39 @@ pub struct Emulator {
 impl Emulator {
     /// Starts on the addresses of the options, and writes the ready file.
     pub async fn start(options: &Options) -> anyhow::Result<Self> {
+        let grpc = TcpListener::bind(options.listen)
+            .await
+            .context("bind gRPC")?;
+        let http = TcpListener::bind(options.http).await.context("bind HTTP")?;
+        let (grpc_address, http_address) = (grpc.local_addr()?, http.local_addr()?);
+        let authority = options.auth.then(|| {
+            let life = Duration::from_secs(options.token_seconds);
+            let url = format!("http://{http_address}");
+            Arc::new(Authority::new(url, life, &options.clients))
+        });
         let shared = Arc::new(Shared {
             admin: Admin::new(settings(options)?)?,
             counters: Counters::default(),
             faults: Faults::default(),
             pool: Pool::new(options.pool_limit),
             latency: RwLock::new(Duration::from_millis(options.latency_ms)),
+            authority,
         });
-        let grpc = TcpListener::bind(options.listen)
-            .await
-            .context("bind gRPC")?;
-        let http = TcpListener::bind(options.http).await.context("bind HTTP")?;
-        let (grpc_address, http_address) = (grpc.local_addr()?, http.local_addr()?);
         let (health, health_service) = health_reporter();
         health
             .set_service_status(HEALTH_SERVICE, ServingStatus::Serving)
             .await;
         let routes = Routes::new(health_service).into_axum_router();
+        let authority = shared.authority.clone();
+        let routes = routes.layer(middleware::from_fn(move |request: Request, next: Next| {
+            let refused = refused(authority.as_deref(), &request);
+            async {
+                match refused {
+                    Some(refusal) => refusal,
+                    None => next.run(request).await,
+                }
+            }
+        }));
         let routes = Routes::from(routes.fallback_service(Front(Arc::clone(&shared))));
         let serve_grpc = Server::builder()
             .add_routes(routes)
@@ -91,6 +115,11 @@ impl Emulator {
         &self.shared.faults
     }
 
+    /// Who gives out tokens, if they are asked for.
+    pub fn authority(&self) -> Option<&Authority> {
+        self.shared.authority.as_deref()
+    }
+
     /// Serves until something ends that should not.
     pub async fn wait(mut self) -> anyhow::Result<()> {
         let [grpc, http] = &mut self.tasks;
@@ -108,6 +137,15 @@ impl Drop for Emulator {
             task.abort();
         }
     }
+}
+
+/// What a check of the health is refused with: it needs a token as everything else. Its
+/// other method streams, and streams need none.
+fn refused(authority: Option<&Authority>, request: &Request) -> Option<Response> {
+    let authority = authority.filter(|_| request.uri().path() == HEALTH_CHECK)?;
+    let metadata = MetadataMap::from_headers(request.headers().clone());
+    let error = authority.check(&metadata).err()?;
+    Some(error.into_status().into_http())
 }
 
 fn settings(options: &Options) -> anyhow::Result<Settings> {

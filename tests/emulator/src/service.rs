@@ -1,12 +1,14 @@
 //! Which call does what.
 
-use flyte_registration_proto::flyteidl::core::ResourceType;
+use flyte_registration_proto::flyteidl::{core::ResourceType, descriptor_pool};
 use prost::Message;
 use prost_reflect::{DynamicMessage, ReflectMessage as _};
-use tonic::Code;
+use serde_json::{Value, json};
+use tonic::{Code, metadata::MetadataMap};
 
 use crate::{
     admin::Admin,
+    auth::Authority,
     dataproxy, dynamic,
     error::{AdminError, Answer},
     launch_plan::activate::Mishap,
@@ -16,11 +18,54 @@ use crate::{
 pub const ADMIN: &str = "flyteidl.service.AdminService";
 /// The one for uploads.
 pub const DATA_PROXY: &str = "flyteidl.service.DataProxyService";
+/// The one that tells where to get a token.
+const METADATA: &str = "flyteidl.service.AuthMetadataService";
+/// The one that tells whose a token is.
+const IDENTITY: &str = "flyteidl.service.IdentityService";
 /// Largest message that is read, in bytes.
 const MAX_REQUEST_BYTES: usize = 4 << 20;
 
-/// Answers one call. `service` and `method` are the parts of the path. There is no
-/// `AuthMetadataService`, as the real server has none without auth.
+/// Answers one call that has a token, or needs none. Those that tell where to get one
+/// need none; they and `IdentityService` exist only where tokens are asked for.
+pub fn guarded(
+    authority: Option<&Authority>,
+    admin: &Admin,
+    service: &str,
+    method: &str,
+    metadata: &MetadataMap,
+    request: &[u8],
+) -> Answer<Vec<u8>> {
+    // What is not known is told without a look at the token.
+    let (Some(authority), true) = (authority, is_known(service, method)) else {
+        return call(admin, service, method, request);
+    };
+    match (service, method) {
+        (METADATA, "GetOAuth2Metadata") => typed(request, |(): ()| Ok(authority.metadata())),
+        (METADATA, _) => typed(request, |(): ()| Ok(Authority::public_client())),
+        _ => {
+            let claims = authority.check(metadata)?;
+            match service {
+                IDENTITY => user_info(&claims),
+                _ => call(admin, service, method, request),
+            }
+        }
+    }
+}
+
+fn is_known(service: &str, method: &str) -> bool {
+    let service = descriptor_pool().get_service_by_name(service);
+    service.is_some_and(|service| service.methods().any(|known| known.name() == method))
+}
+
+/// Whom the caller is taken for: client credentials make nobody in particular.
+fn user_info(claims: &Value) -> Answer<Vec<u8>> {
+    let descriptor = dynamic::empty("flyteidl.service.UserInfoResponse").descriptor();
+    let answer = DynamicMessage::deserialize(descriptor, json!({"additional_claims": claims}));
+    let answer = answer.map_err(|error| AdminError::new(Code::Internal, error.to_string()))?;
+    Ok(answer.encode_to_vec())
+}
+
+/// Answers one call. `service` and `method` are the parts of the path.
 pub fn call(admin: &Admin, service: &str, method: &str, request: &[u8]) -> Answer<Vec<u8>> {
     if request.len() > MAX_REQUEST_BYTES {
         let size = request.len();

@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)] // helpers of tests
 
+#[path = "conformance/auth.rs"]
+mod auth;
 #[path = "conformance/compare.rs"]
 mod compare;
 #[path = "conformance/replay.rs"]
@@ -114,6 +116,15 @@ async fn of_the_long_scenario_only_known_steps_differ() {
         listed,
         "a step of the list is equal now: take it off"
     );
+}
+
+#[tokio::test]
+async fn every_step_with_authentication_is_answered_as_recorded() {
+    let recorded = recording("flyteadmin-1.16.8-auth.json");
+    let answered = auth::all(&recorded).await;
+    assert_eq!(answered.len(), 43, "steps in the recording");
+    let unequal = compare::unequal(&recorded, &answered);
+    assert!(unequal.is_empty(), "{}", report(&unequal));
 }
 
 #[test]

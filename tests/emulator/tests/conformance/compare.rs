@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-const FIELDS: [&str; 4] = ["code", "message", "details", "response"];
+const FIELDS: [&str; 5] = ["code", "message", "details", "response", "http"];
 /// How messages with a diff begin to show it.
 const DIFF: &str = "with different structure already exists.";
 

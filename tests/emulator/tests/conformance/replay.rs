@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tonic::{
     Code, Request, Status,
     client::Grpc,
+    metadata::AsciiMetadataKey,
     transport::{Channel, Endpoint},
 };
 
@@ -21,25 +22,36 @@ const HEADER_BYTES: u32 = 16 << 20;
 
 /// The answers to all steps of a recording, in order, in the form of its steps.
 pub async fn all(recording: &Value, address: SocketAddr) -> Vec<Value> {
-    let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
-    let endpoint = endpoint.http2_max_header_list_size(HEADER_BYTES);
-    let channel = endpoint.connect().await.expect("a connection");
+    let channel = channel(address).await;
     let mut answers = Vec::new();
     for step in recording["steps"].as_array().expect("steps") {
-        answers.push(one(step, &channel).await);
+        answers.push(one(step, &channel, "").await);
     }
     answers
 }
 
-async fn one(step: &Value, channel: &Channel) -> Value {
+/// A connection with room for long error texts.
+pub async fn channel(address: SocketAddr) -> Channel {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
+    let endpoint = endpoint.http2_max_header_list_size(HEADER_BYTES);
+    endpoint.connect().await.expect("a connection")
+}
+
+/// The answer to one step, sent with `token` where the recording has one.
+pub async fn one(step: &Value, channel: &Channel, token: &str) -> Value {
     let rpc = step["rpc"].as_str().expect("an rpc");
     let limit = usize::MAX;
     let mut client = Grpc::new(channel.clone()).max_decoding_message_size(limit);
     client.ready().await.expect("a connection");
     let path = rpc.parse().expect("a path");
-    let answer = client
-        .unary(Request::new(request(step)), path, RawCodec)
-        .await;
+    let mut request = Request::new(request(step));
+    for (name, value) in step["metadata"].as_object().into_iter().flatten() {
+        let value = value.as_str().expect("text").replace("<token>", token);
+        let name = AsciiMetadataKey::from_bytes(name.as_bytes()).expect("a header");
+        let value = value.parse().expect("a value");
+        request.metadata_mut().insert(name, value);
+    }
+    let answer = client.unary(request, path, RawCodec).await;
     let (service, method) = rpc
         .trim_start_matches('/')
         .rsplit_once('/')

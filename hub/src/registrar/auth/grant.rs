@@ -1,0 +1,297 @@
+//! OAuth 2 client credentials (RFC 6749, 4.4).
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use flyte_registration_crd::bounded;
+use http::{HeaderValue, StatusCode, header};
+use reqwest::{Certificate, Response, redirect};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use serde_json::Value;
+use tonic::metadata::AsciiMetadataValue;
+use url::{Url, form_urlencoded};
+
+use super::{
+    AuthConfig,
+    config::token_url,
+    discovery::Wanted,
+    error::{AuthError, Cause, QUOTED_MAX},
+};
+use crate::{
+    registrar::{EndpointError, FlyteAdminConfig, admin::causes},
+    source::{
+        credentials::{CredentialFiles, Credentials},
+        oci::wire::{USER_AGENT, certificates},
+    },
+};
+
+/// Largest answer of the token endpoint.
+const ANSWER_MAX: usize = 64 << 10;
+/// Longest token. FlyteAdmin takes headers of 16 KiB in all, hyper as many.
+const TOKEN_MAX: usize = 12 << 10;
+/// How long a token lasts that does not say so; it is replaced anyway when it is refused.
+const LIFE_DEFAULT: u64 = 300;
+/// The longest that a token is kept, in seconds.
+const LIFE_MAX: u64 = 86_400;
+/// How long before its expiry a token is not used any more, at most: calls take time, and
+/// clocks differ.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// A way to tokens.
+pub(super) struct Grant {
+    files: CredentialFiles,
+    audience: Option<String>,
+    insecure: bool,
+    http: reqwest::Client,
+    /// The endpoint refused the header and took the form.
+    by_form: AtomicBool,
+}
+
+/// A token.
+#[derive(Debug)]
+pub(super) struct Token {
+    /// For the header.
+    pub(super) value: AsciiMetadataValue,
+    /// When it was asked for.
+    pub(super) asked: Instant,
+    /// How long it may be used from then on.
+    pub(super) lasts: Duration,
+}
+
+/// What a token endpoint answers, well or not (RFC 6749, 5.1 and 5.2).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Answer {
+    access_token: Option<SecretString>,
+    token_type: Option<String>,
+    /// A number; some write it as text.
+    expires_in: Value,
+    scope: Option<String>,
+    error: Option<String>,
+}
+
+impl Grant {
+    pub(super) fn new(auth: &AuthConfig, config: &FlyteAdminConfig) -> Result<Self, EndpointError> {
+        let authorities = config.ca_file.as_deref().map(certificates).transpose();
+        let authorities: Result<Vec<_>, _> = authorities
+            .map_err(EndpointError::Certificates)?
+            .unwrap_or_default()
+            .iter()
+            .map(|der| Certificate::from_der(der))
+            .collect();
+        // To the system's authorities, as tokens may come from elsewhere than FlyteAdmin.
+        let http = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .tls_certs_merge(authorities.map_err(EndpointError::TokenClient)?)
+            .https_only(!config.insecure)
+            // Nobody else is to be sent the secret.
+            .redirect(redirect::Policy::none())
+            .build()
+            .map_err(EndpointError::TokenClient)?;
+        Ok(Self {
+            files: CredentialFiles::either(
+                auth.client_id.as_deref(),
+                auth.client_id_file.as_deref(),
+                &auth.client_secret_file,
+            ),
+            audience: auth.audience.clone(),
+            insecure: config.insecure,
+            http,
+            by_form: AtomicBool::new(false),
+        })
+    }
+
+    /// Asks for a token. The caller bounds the time.
+    pub(super) async fn token(&self, wanted: &Wanted) -> Result<Token, AuthError> {
+        let url = token_url(&wanted.url, self.insecure);
+        let url = url.ok_or(AuthError::new(Cause::Plaintext))?;
+        let client = self.files.read().await;
+        let client = client.map_err(|error| AuthError::new(Cause::Files(error)))?;
+        let request = Request {
+            grant: self,
+            at: format!("{}{}", url.origin().ascii_serialization(), url.path()),
+            url,
+            client,
+            scope: wanted.scopes.join(" "),
+        };
+        let asked = Instant::now();
+        let answer = request.send().await?;
+        request.read(answer, asked)
+    }
+}
+
+struct Request<'a> {
+    grant: &'a Grant,
+    url: Url,
+    /// The URL for people: without its query.
+    at: String,
+    client: Credentials,
+    scope: String,
+}
+
+impl Request<'_> {
+    /// The header first, which every authorization server has to take, and then the form, as
+    /// some do not.
+    async fn send(&self) -> Result<Answer, AuthError> {
+        let by_form = self.grant.by_form.load(Ordering::Relaxed);
+        let (first_status, first) = self.post(by_form).await?;
+        if first_status.is_success() {
+            return Ok(first);
+        }
+        let other_way = [StatusCode::BAD_REQUEST, StatusCode::UNAUTHORIZED].contains(&first_status)
+            && first.error.as_deref().is_none_or(|error| {
+                ["invalid_client", "invalid_request", "unauthorized_client"].contains(&error)
+            });
+        if other_way {
+            let (status, answer) = self.post(!by_form).await?;
+            if status.is_success() {
+                self.grant.by_form.store(!by_form, Ordering::Relaxed);
+                return Ok(answer);
+            }
+        }
+        Err(AuthError::new(Cause::Denied {
+            at: self.at.clone(),
+            status: first_status,
+            error: first.error.filter(|error| is_code(error)),
+        }))
+    }
+
+    async fn post(&self, by_form: bool) -> Result<(StatusCode, Answer), AuthError> {
+        let response = self.request(by_form)?.send().await;
+        let response = response.map_err(|error| self.unreachable(error))?;
+        let status = response.status();
+        let body = self.body(response).await?;
+        // A refusal is clear enough without its body; what is no answer has no token.
+        Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
+    }
+
+    fn request(&self, by_form: bool) -> Result<reqwest::RequestBuilder, AuthError> {
+        let id = self.client.username.expose_secret();
+        let secret = self.client.password.expose_secret();
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", "client_credentials");
+        form.append_pair("scope", &self.scope);
+        if let Some(audience) = &self.grant.audience {
+            form.append_pair("audience", audience);
+        }
+        let mut request = self.grant.http.post(self.url.clone());
+        if by_form {
+            form.append_pair("client_id", id);
+            form.append_pair("client_secret", secret);
+        } else {
+            let encoded =
+                |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+            let pair = STANDARD.encode(format!("{}:{}", encoded(id), encoded(secret)));
+            let value = HeaderValue::try_from(format!("Basic {pair}"));
+            let mut value =
+                value.map_err(|_| self.unusable("the client's id and secret are too long"))?;
+            value.set_sensitive(true);
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        Ok(request
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::ACCEPT, "application/json")
+            .body(form.finish()))
+    }
+
+    async fn body(&self, mut response: Response) -> Result<Vec<u8>, AuthError> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| self.unreachable(error))?
+        {
+            if body.len() + chunk.len() > ANSWER_MAX {
+                return Err(self.unusable("the answer is too long"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    fn read(&self, answer: Answer, asked: Instant) -> Result<Token, AuthError> {
+        if answer
+            .token_type
+            .is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer"))
+        {
+            return Err(self.unusable("it is no bearer token"));
+        }
+        // Left out, it is what was asked for (RFC 6749, 5.1).
+        if answer.scope.is_some_and(|scope| scope.trim().is_empty()) {
+            return Err(self.unusable("it has no scope"));
+        }
+        let token = answer
+            .access_token
+            .filter(|token| !token.expose_secret().is_empty());
+        let token = token.ok_or_else(|| self.unusable("the answer holds none"))?;
+        if token.expose_secret().len() > TOKEN_MAX {
+            return Err(self.unusable("it is too long"));
+        }
+        let value = AsciiMetadataValue::try_from(format!("Bearer {}", token.expose_secret()));
+        let mut value = value.map_err(|_| self.unusable("it cannot stand in a header"))?;
+        value.set_sensitive(true);
+        Ok(Token {
+            value,
+            asked,
+            lasts: lasts(&answer.expires_in),
+        })
+    }
+
+    fn unusable(&self, problem: &'static str) -> AuthError {
+        let at = self.at.clone();
+        AuthError::new(Cause::Unusable { at, problem })
+    }
+
+    fn unreachable(&self, error: reqwest::Error) -> AuthError {
+        let at = self.at.clone();
+        // The URL may have a query, and the error shows it.
+        let why = bounded(&causes(&error.without_url()), QUOTED_MAX);
+        AuthError::new(Cause::Unreachable { at, why })
+    }
+}
+
+/// Whether this is a code of RFC 6749, 5.2, and nothing that quotes the request.
+fn is_code(text: &str) -> bool {
+    text.len() <= 40 && text.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+}
+
+/// How long a token with this `expires_in` is used.
+fn lasts(expires_in: &Value) -> Duration {
+    let text = expires_in.as_str().and_then(|text| text.parse().ok());
+    let seconds = expires_in.as_u64().or(text).unwrap_or(LIFE_DEFAULT);
+    let life = Duration::from_secs(seconds.min(LIFE_MAX));
+    life.saturating_sub(MARGIN.min(life / 5))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn tokens_are_used_until_shortly_before_they_expire() {
+        for (expires_in, millis) in [
+            (json!(4), 3_200),
+            (json!(1800), 1_790_000),
+            (json!("1800"), 1_790_000),
+            (json!(0), 0),
+            (json!(null), 290_000),
+            (json!(-1), 290_000),
+            (json!(u64::MAX), 86_390_000),
+        ] {
+            assert_eq!(lasts(&expires_in).as_millis(), millis, "{expires_in}");
+        }
+    }
+
+    #[test]
+    fn codes_quote_nothing() {
+        assert!(is_code("invalid_client"));
+        assert!(!is_code("no client with secret s3cret"));
+        assert!(!is_code(&"x".repeat(41)));
+    }
+}
