@@ -4,13 +4,13 @@
 
 #[path = "registrar/activate.rs"]
 mod activate;
+#[path = "registrar/auth.rs"]
+mod auth;
 #[path = "package/builder.rs"]
 #[allow(dead_code)] // each test file uses a part of it
 mod builder;
 #[path = "registrar/conflict.rs"]
 mod conflict;
-#[path = "registrar/auth.rs"]
-mod auth;
 #[path = "registrar/faults.rs"]
 mod faults;
 #[path = "registrar/fresh.rs"]
@@ -19,6 +19,8 @@ mod fresh;
 mod refused;
 #[path = "registrar/tls.rs"]
 mod tls;
+#[path = "registrar/tokens.rs"]
+mod tokens;
 
 use std::time::Duration;
 

@@ -13,12 +13,12 @@ const TOKEN: &str = "oauth2/token";
 const SECRET: &str = "s3cret +&%:ü";
 
 /// A FlyteAdmin that asks for tokens, what speaks to it, and the folder of its secret.
-struct Guarded {
-    peer: Peer,
+pub(super) struct Guarded {
+    pub(super) peer: Peer,
     folder: TempDir,
 }
 
-fn options() -> Options {
+pub(super) fn options() -> Options {
     Options {
         auth: true,
         clients: vec![
@@ -45,7 +45,7 @@ fn auth(folder: &Path) -> AuthConfig {
     }
 }
 
-async fn guarded(options: &Options, change: impl FnOnce(&mut AuthConfig)) -> Guarded {
+pub(super) async fn guarded(options: &Options, change: impl FnOnce(&mut AuthConfig)) -> Guarded {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("secret"), format!("{SECRET}\n")).unwrap();
@@ -65,13 +65,13 @@ async fn guarded(options: &Options, change: impl FnOnce(&mut AuthConfig)) -> Gua
 }
 
 impl Guarded {
-    async fn register(&self, version: &str) -> Report {
+    pub(super) async fn register(&self, version: &str) -> Report {
         let plan = planned(ETL, &target(version));
         self.peer.registrar.register(&plan).await
     }
 
     /// Registers a version, which must go wrong, and says how.
-    async fn failure(&self, version: &str) -> String {
+    pub(super) async fn failure(&self, version: &str) -> String {
         let failure = self.register(version).await.failure.unwrap();
         assert_eq!(failure.reason, Reason::FlyteUnavailable);
         failure.message
@@ -222,7 +222,7 @@ async fn where_no_token_is_asked_for_none_is_sent() {
 async fn the_secret_is_not_sent_in_plaintext() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let emulator = Emulator::start(&options()).await.unwrap();
-    let (address, pem) = tls::tls(emulator.grpc).await;
+    let (address, pem) = tls::tls(emulator.grpc, None).await;
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("ca.pem"), pem).unwrap();
     std::fs::write(folder.path().join("secret"), SECRET).unwrap();

@@ -7,20 +7,37 @@ use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
 };
-use tokio_rustls::{TlsAcceptor, rustls};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{self, pki_types::CertificateDer, server::WebPkiClientVerifier},
+};
 
 use super::{ETL, config, planned, target};
 
-/// TLS in front of an emulator, and the certificate to trust.
-pub(super) async fn tls(behind: SocketAddr) -> (SocketAddr, String) {
+/// TLS in front of an emulator, for one client only if there is one, and the certificate to trust.
+pub(super) async fn tls(
+    behind: SocketAddr,
+    client: Option<CertificateDer<'static>>,
+) -> (SocketAddr, String) {
     let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let pem = certified.cert.pem();
     let key = certified.signing_key.serialize_der().try_into().unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = match client {
+        None => WebPkiClientVerifier::no_client_auth(),
+        Some(client) => {
+            let mut roots = rustls::RootCertStore::empty();
+            roots.add(client).unwrap();
+            let roots = Arc::new(roots);
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
+            verifier.build().unwrap()
+        }
+    };
     let mut server = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_single_cert(vec![certified.cert.der().clone()], key)
         .unwrap();
     server.alpn_protocols = vec![b"h2".to_vec()];
@@ -44,7 +61,7 @@ pub(super) async fn tls(behind: SocketAddr) -> (SocketAddr, String) {
 #[tokio::test]
 async fn speaks_tls_to_those_that_it_can_trust_only() {
     let emulator = Emulator::start(&Options::default()).await.unwrap();
-    let (address, pem) = tls(emulator.grpc).await;
+    let (address, pem) = tls(emulator.grpc, None).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
     std::fs::write(&file, pem).unwrap();
@@ -80,6 +97,44 @@ async fn speaks_tls_to_those_that_it_can_trust_only() {
             .await;
         assert_eq!(report.failure.unwrap().reason, Reason::FlyteUnavailable);
     }
+}
+
+#[tokio::test]
+async fn shows_its_own_certificate() {
+    let certified = rcgen::generate_simple_self_signed(["hub".to_owned()]).unwrap();
+    let emulator = Emulator::start(&Options::default()).await.unwrap();
+    let (address, pem) = tls(emulator.grpc, Some(certified.cert.der().clone())).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        Some(path)
+    };
+    let known = FlyteAdminConfig {
+        endpoint: format!("localhost:{}", address.port()),
+        insecure: false,
+        ca_file: file("ca.pem", pem),
+        cert_file: file("cert.pem", certified.cert.pem()),
+        key_file: file("key.pem", certified.signing_key.serialize_pem()),
+        ..config(&emulator)
+    };
+    let plan = planned(ETL, &target("v1"));
+    let registrar = Registrar::new("main", &known).unwrap();
+    assert_eq!(registrar.register(&plan).await.failure, None);
+
+    let half = FlyteAdminConfig {
+        key_file: None,
+        ..known.clone()
+    };
+    let error = Registrar::new("main", &half).unwrap_err().to_string();
+    assert_eq!(error, "certFile and keyFile need each other, and TLS");
+    let unknown = FlyteAdminConfig {
+        cert_file: None,
+        ..half
+    };
+    let registrar = Registrar::new("main", &unknown).unwrap();
+    let failure = registrar.register(&plan).await.failure.unwrap();
+    assert_eq!(failure.reason, Reason::FlyteUnavailable);
 }
 
 #[test]
