@@ -1,5 +1,7 @@
 //! The end-to-end tests: one process, so that all share the started peers.
 
+mod fast;
+mod activation;
 mod faults;
 mod fleet;
 mod kills;

@@ -1,0 +1,87 @@
+//! Launch plans that are activated.
+
+use anyhow::Result;
+use flyte_registration_tests::{World, block_on, peers::FlyteAdmin, system::CLUSTERS};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{
+    SOON, calls, emulator, hub_metric, push_sample, resources, spec, system_with, version,
+};
+
+/// Versions of the scheduled launch plan that were ever active, and whether they would run.
+async fn schedules(flyteadmin: &FlyteAdmin) -> Result<Vec<(String, bool)>> {
+    let rows = flyteadmin.control(Method::GET, "schedules", None).await?;
+    let rows = rows.as_array().cloned().unwrap_or_default();
+    let mut rows: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let version = row["version"].as_str().unwrap_or_default();
+            (version.to_owned(), row["active"] == true)
+        })
+        .collect();
+    rows.sort();
+    Ok(rows)
+}
+
+#[test]
+fn a_schedule_follows_the_version_and_a_restarted_hub_leaves_it_alone() -> Result<()> {
+    block_on(async {
+        let world = World::shared().await?;
+        let flyteadmin = emulator("activate").await?;
+        let tenant = json!({"activateLaunchPlans": true, "serviceAccounts": ["etl-*"]});
+        let hub = json!({"tenants": {"warehouse": tenant}});
+        let system = system_with("activate", world, &flyteadmin, hub).await?;
+        let uri = push_sample(&system).await?;
+        let wanted = |version: &str| {
+            let mut spec = spec(&uri, version);
+            spec["launchPlans"] = json!({"activate": "Scheduled"});
+            spec["serviceAccount"] = json!("etl-runner");
+            spec
+        };
+        let (first, second) = (version(), version());
+
+        system.apply(0, "etl", &wanted(&first)).await?.success()?;
+        let registered = system.reason(0, "etl", "Registered", SOON).await?;
+        assert_eq!(registered["status"]["counts"]["activated"], 1);
+        assert_eq!(schedules(&flyteadmin).await?, [(first.clone(), true)]);
+
+        system.apply(0, "etl", &wanted(&second)).await?.success()?;
+        let swapped = system.reason(0, "etl", "Registered", SOON).await?;
+        let activated: Vec<&Value> = swapped["status"]["entities"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|entity| entity["action"] == "Activated")
+            .collect();
+        assert_eq!(activated.len(), 1);
+        assert_eq!(
+            activated[0]["message"],
+            json!(format!("version {first} was active before"))
+        );
+        let swapped_rows = [(first.clone(), false), (second.clone(), true)];
+        assert_eq!(schedules(&flyteadmin).await?, swapped_rows);
+
+        let before = calls(&flyteadmin, None).await?;
+        system.restart_hub().await?;
+        hub_metric(&system, &resources(CLUSTERS[0], "Registered"), 1).await?;
+        // Denied by the new process once it has seen everything that was there before.
+        let mut denied = wanted(&second);
+        denied["iamRole"] = json!("admin");
+        system.apply(0, "denied", &denied).await?.success()?;
+        system.reason(0, "denied", "Denied", SOON).await?;
+        assert_eq!(calls(&flyteadmin, None).await?, before);
+        assert_eq!(schedules(&flyteadmin).await?, swapped_rows);
+        let same = system.get(0, "etl").await?;
+        assert_eq!(same["status"], swapped["status"]);
+
+        // Back to the first version, which this FlyteAdmin has registered already.
+        system.apply(0, "etl", &wanted(&first)).await?.success()?;
+        system.reason(0, "etl", "Registered", SOON).await?;
+        assert_eq!(
+            schedules(&flyteadmin).await?,
+            [(first, true), (second, false)]
+        );
+        Ok(())
+    })
+}
