@@ -66,6 +66,11 @@ impl Config {
                 "must be at least 1s and at most half of session.gone",
             );
         }
+        for (name, admin) in &self.flyte_admins {
+            if let Err(error) = admin.check() {
+                add(format!("flyteAdmins.{name}"), &error.to_string());
+            }
+        }
         for (name, source) in &self.sources {
             for (key, message) in source.problems() {
                 add(format!("sources.{name}.{key}"), message);

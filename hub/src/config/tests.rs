@@ -71,6 +71,16 @@ fn without_tls_only_loopback() {
 }
 
 #[test]
+fn flyte_admins_are_checked() {
+    let auth = "{clientId: hub, clientSecretFile: /s, tokenUrl: 'http://idp.example/token'}";
+    let wrong = format!("{{endpoint: 'a:1', auth: {auth}}}");
+    let error = load_text(&format!("flyteAdmins: {{main: {wrong}}}"));
+    let error = error.unwrap_err().to_string();
+    let expected = "flyteAdmins.main: auth.tokenUrl must be an https URL";
+    assert!(error.contains(expected), "{error}");
+}
+
+#[test]
 fn a_missing_file_is_an_error() {
     assert!(matches!(
         load(&[PathBuf::from("/nonexistent/hub.yaml")]),
