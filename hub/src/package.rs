@@ -2,11 +2,13 @@
 //!
 //! [`read`] takes the archive apart within [`Limits`]; [`plan()`] fills in the ids,
 //! checks all that can be checked without FlyteAdmin, and answers with the requests to
-//! send and the order that they need.
+//! send and the order that they need. Where the package brings its code along, the plan
+//! leaves open where that lies: [`Plan::located`] fills it in once it is known.
 
 mod activation;
 mod archive;
 mod check;
+mod code;
 mod entity;
 mod error;
 mod graph;
@@ -19,6 +21,7 @@ mod select;
 
 pub use activation::{Activation, Chosen};
 pub use archive::{Archive, read};
+pub use code::{Code, copy_code};
 pub use entity::{ExternalReference, Id};
 pub(crate) use error::Kind;
 pub use error::{PackageError, Problem, What};

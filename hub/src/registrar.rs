@@ -6,6 +6,7 @@
 //! ([`classify`]), as codes mean several things.
 
 use std::{
+    io::ErrorKind,
     sync::{Arc, atomic::AtomicUsize},
     time::Instant,
 };
@@ -13,7 +14,14 @@ use std::{
 use flyte_registration_crd::Reason;
 use thiserror::Error;
 
-use self::{admin::Admin, patience::Patience, places::Places, run::Run, writers::Writers};
+use self::{
+    admin::Admin,
+    patience::Patience,
+    places::Places,
+    run::Run,
+    upload::{Location, Storage, Upload},
+    writers::Writers,
+};
 use crate::package::Plan;
 
 mod activate;
@@ -34,6 +42,7 @@ mod progress;
 mod report;
 mod run;
 mod swap;
+mod upload;
 mod wire;
 mod writers;
 
@@ -45,6 +54,7 @@ pub use diff::{Comparison, DiffError};
 pub use endpoint::EndpointError;
 pub use explain::{Change, Difference, Explanation};
 pub use report::{Failure, Report};
+pub use upload::Open;
 
 /// One FlyteAdmin, and all that is to be known of the work on it. Clones share it: the
 /// limits hold for all plans together.
@@ -55,6 +65,7 @@ pub struct Registrar(Arc<Shared>);
 struct Shared {
     name: String,
     admin: Admin,
+    storage: Storage,
     writers: Writers,
     places: Places,
 }
@@ -66,6 +77,7 @@ impl Registrar {
         Ok(Self(Arc::new(Shared {
             name: name.into(),
             admin: Admin::new(config)?,
+            storage: Storage::new(config),
             writers: Writers::default(),
             places: Places::default(),
         })))
@@ -83,21 +95,17 @@ impl Registrar {
 
     /// Registers what the plan holds, as far as it is not registered already, and goes on
     /// after a failure with what does not depend on it. Dropping the future stops it; calling
-    /// it again goes on where it stopped.
+    /// it again goes on where it stopped. A plan with code needs [`Self::register_from`].
     pub async fn register(&self, plan: &Plan) -> Report {
-        let patience = Patience::new(plan.entities.len(), Instant::now());
-        let report = match preflight::look(&self.0.admin, &self.0.places, plan, &patience).await {
-            Ok(found) => {
-                let run = Run {
-                    admin: &self.0.admin,
-                    writers: &self.0.writers,
-                    plan,
-                    found,
-                    patience,
-                    explained: AtomicUsize::default(),
-                };
-                Report::new(plan, run.execute().await)
-            }
+        self.register_from(plan, &|| Err(ErrorKind::NotFound.into()))
+            .await
+    }
+
+    /// The same for a plan that may have code: it is taken from `package`, unless all that
+    /// refers to it is registered already.
+    pub async fn register_from(&self, plan: &Plan, package: Open<'_>) -> Report {
+        let report = match self.carry_out(plan, package).await {
+            Ok(report) => report,
             Err(trouble) => Report::not_begun(plan, &trouble),
         };
         let failure = report.failure.as_ref();
@@ -118,6 +126,57 @@ impl Registrar {
             "registration ended",
         );
         report
+    }
+
+    /// The plan with the place of its code filled in, and that place; `None` without code.
+    /// Where the code lies is known before it is there, and so what is planned.
+    async fn located(
+        &self,
+        plan: &Plan,
+        patience: &Patience,
+    ) -> Result<Option<(Plan, Location)>, Trouble> {
+        let Some(code) = &plan.code else {
+            return Ok(None);
+        };
+        let location = upload::locate(&self.0.admin, &plan.target, code, patience).await?;
+        Ok(Some((plan.located(&location.native_url), location)))
+    }
+
+    async fn carry_out(&self, plan: &Plan, package: Open<'_>) -> Result<Report, Trouble> {
+        let Shared {
+            admin,
+            storage,
+            writers,
+            places,
+            ..
+        } = &*self.0;
+        let patience = Patience::new(plan.entities.len(), Instant::now());
+        let (located, location) = self.located(plan, &patience).await?.unzip();
+        let plan = located.as_ref().unwrap_or(plan);
+        let found = preflight::look(admin, places, plan, &patience).await?;
+        let mut run = Run {
+            admin,
+            writers,
+            plan,
+            found,
+            patience,
+            explained: AtomicUsize::default(),
+        };
+        if let (Some(code), Some(location)) = (&plan.code, location)
+            && !run.code_is_in_use().await
+        {
+            let upload = Upload {
+                admin,
+                storage,
+                target: &plan.target,
+                code,
+                package,
+            };
+            upload.put(location, &run.patience).await?;
+            // However long that took, what follows has its own time.
+            run.patience = Patience::new(plan.entities.len(), Instant::now());
+        }
+        Ok(Report::new(plan, run.execute().await))
     }
 }
 

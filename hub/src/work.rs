@@ -1,6 +1,6 @@
 //! Carries out jobs: fetch, plan, register.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, io::Read, sync::Arc, time::Instant};
 
 use flyte_registration_crd::{Package, Reason};
 use futures::FutureExt as _;
@@ -197,6 +197,7 @@ impl Runner {
             };
             // Never closed.
             let _place = places.acquire().await;
+            let blob = fetched.blob.clone();
             let planned =
                 tokio::task::spawn_blocking(move || plan(&fetched, &wanted, &limits)).await;
             let (plan, chosen) = match planned {
@@ -206,7 +207,8 @@ impl Runner {
                 }
                 Err(_) => return Arc::new(defect()),
             };
-            let report = registrar.register(&plan).await;
+            let open = || Ok(Box::new(blob.open()?) as Box<dyn Read + Send>);
+            let report = registrar.register_from(&plan, &open).await;
             let report = registrar.activate(&plan, &chosen, report).await;
             Arc::new(Outcome {
                 package,

@@ -8,6 +8,8 @@ mod activation;
 mod archive;
 #[path = "package/builder.rs"]
 mod builder;
+#[path = "package/code.rs"]
+mod code;
 #[path = "package/entities.rs"]
 mod entities;
 #[path = "package/real.rs"]

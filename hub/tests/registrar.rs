@@ -21,6 +21,8 @@ mod refused;
 mod tls;
 #[path = "registrar/tokens.rs"]
 mod tokens;
+#[path = "registrar/upload.rs"]
+mod upload;
 
 use std::time::Duration;
 

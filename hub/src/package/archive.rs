@@ -4,8 +4,11 @@ use std::{collections::BTreeMap, io::Read};
 
 use bytes::Bytes;
 
-use self::{inflate::Inflate, name::Role};
-use super::{Limits, PackageError, Problem, What};
+use self::{
+    inflate::{Allowance, Inflate},
+    name::Role,
+};
+use super::{Code, Limits, PackageError, Problem, What, code};
 
 mod inflate;
 mod name;
@@ -17,19 +20,21 @@ const PAX_MAX: u64 = 64 << 10;
 #[derive(Clone, Debug)]
 pub struct Archive {
     pub(super) entities: BTreeMap<String, Bytes>,
-    pub(super) fast: Option<String>,
+    pub(super) code: Option<Code>,
     pub(super) limits: Limits,
 }
 
 /// Reads a package. Bytes over a limit are not kept, and end the reading.
 pub fn read(source: impl Read, limits: &Limits) -> Result<Archive, PackageError> {
-    let mut tar = tar::Archive::new(Inflate::new(source, limits.unpacked_bytes));
+    let allowance = Allowance::new(limits.unpacked_bytes);
+    let mut tar = tar::Archive::new(Inflate::new(source, allowance.clone()));
     let mut reader = Reader {
         archive: Archive {
             entities: BTreeMap::new(),
-            fast: None,
+            code: None,
             limits: limits.clone(),
         },
+        allowance,
         seen: 0,
         last: String::new(),
     };
@@ -41,7 +46,7 @@ pub fn read(source: impl Read, limits: &Limits) -> Result<Archive, PackageError>
         return Err(cause.explain(reader.last, limits));
     }
     outcome?;
-    if reader.archive.entities.is_empty() && reader.archive.fast.is_none() {
+    if reader.archive.entities.is_empty() && reader.archive.code.is_none() {
         return Err(PackageError::Empty);
     }
     Ok(reader.archive)
@@ -49,6 +54,7 @@ pub fn read(source: impl Read, limits: &Limits) -> Result<Archive, PackageError>
 
 struct Reader {
     archive: Archive,
+    allowance: Allowance,
     seen: usize,
     last: String,
 }
@@ -135,7 +141,7 @@ impl Reader {
         }
         match name::role(name) {
             Some(Role::Entity(_)) => self.entity(name, entry),
-            Some(Role::Fast) => self.fast(name),
+            Some(Role::Fast) => self.fast(name, entry),
             None => Err(problem(shown, What::Unknown)),
         }
     }
@@ -167,12 +173,28 @@ impl Reader {
         }
     }
 
-    fn fast(&mut self, name: &str) -> Result<(), PackageError> {
-        match self.archive.fast.replace(name.to_owned()) {
-            None => Ok(()),
-            Some(other) if other == name => Err(problem(other, What::Duplicate)),
-            Some(other) => Err(problem(name.to_owned(), What::SecondFast(other))),
+    fn fast<R: Read>(
+        &mut self,
+        name: &str,
+        entry: &mut tar::Entry<'_, R>,
+    ) -> Result<(), PackageError> {
+        let no = |what| Err(problem(name.to_owned(), what));
+        match &self.archive.code {
+            None => {}
+            Some(other) if other.name == name => return no(What::Duplicate),
+            Some(other) => return no(What::SecondFast(other.name.clone())),
         }
+        let max = self.archive.limits.fast_bytes;
+        if entry.size() > max {
+            return no(What::LargeCode { max });
+        }
+        self.allowance.raise(entry.size());
+        match code::measure(name, entry, max) {
+            Ok(code) => self.archive.code = Some(code),
+            Err(code::Unusable::Large) => return no(What::LargeCode { max }),
+            Err(code::Unusable::Damaged) => return no(What::Code),
+        }
+        Ok(())
     }
 
     fn damaged(&self) -> PackageError {

@@ -9,7 +9,9 @@ use prost::{Message, encoding};
 use prost_reflect::DynamicMessage;
 
 use super::{
-    Limits, Target, What, check, hydrate,
+    Limits, Target, What, check,
+    code::Places,
+    hydrate,
     message::{decode, field_mut, resource_type, text},
 };
 
@@ -71,6 +73,8 @@ pub(super) struct Entity {
     pub(super) needs: Vec<(EntityType, Id)>,
     /// Workflows that are embedded in this one.
     pub(super) embeds: Vec<Id>,
+    /// Whether it says where the package's code is to be put or found.
+    pub(super) uses_code: bool,
 }
 
 /// The type that ids of this kind carry.
@@ -115,12 +119,15 @@ fn task(spec: &mut DynamicMessage, target: &Target, limits: &Limits) -> Result<E
     let template = field_mut(spec, "template");
     let template = template.ok_or_else(|| vec![What::Missing("the template")])?;
     let id = owned(kind, template, target, limits).map_err(|what| vec![what])?;
+    let mut places = Places::open();
+    places.task(template);
     Ok(Entity {
         kind,
         request: request(kind, &id, spec),
         id,
         needs: Vec::new(),
         embeds: Vec::new(),
+        uses_code: places.seen,
     })
 }
 
@@ -133,7 +140,8 @@ fn workflow(
     let template = field_mut(spec, "template");
     let template = template.ok_or_else(|| vec![What::Missing("the template")])?;
     let id = owned(kind, template, target, limits).map_err(|what| vec![what])?;
-    let (templates, mut problems) = hydrate::workflow(spec, target);
+    let mut places = Places::open();
+    let (templates, mut problems) = hydrate::workflow(spec, target, &mut places);
     problems.extend(check::workflow(&templates, limits));
     if !problems.is_empty() {
         return Err(problems);
@@ -155,6 +163,7 @@ fn workflow(
         id,
         needs,
         embeds,
+        uses_code: places.seen,
     })
 }
 
@@ -178,7 +187,33 @@ fn launch_plan(
         id,
         needs: vec![(EntityType::Workflow, needed)],
         embeds: Vec::new(),
+        uses_code: false,
     })
+}
+
+/// The same request with the code's place filled in. `None`: it is not what [`read`] made.
+pub(super) fn located(
+    kind: EntityType,
+    id: &Id,
+    request: &Bytes,
+    target: &Target,
+    url: &str,
+) -> Option<Bytes> {
+    let name = match kind {
+        EntityType::Task => "flyteidl.admin.TaskCreateRequest",
+        EntityType::Workflow => "flyteidl.admin.WorkflowCreateRequest",
+        EntityType::LaunchPlan => return Some(request.clone()),
+    };
+    let mut message = decode(name, request).ok()?;
+    let spec = field_mut(&mut message, "spec")?;
+    let mut places = Places::at(url);
+    if kind == EntityType::Task {
+        places.task(field_mut(spec, "template")?);
+    } else {
+        // Filling in ids once more changes nothing.
+        hydrate::workflow(spec, target, &mut places);
+    }
+    Some(self::request(kind, id, spec))
 }
 
 /// The id under which an entity is registered. It is the package's own, so that it may

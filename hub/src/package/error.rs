@@ -49,12 +49,6 @@ pub enum PackageError {
         /// The limit.
         max: usize,
     },
-    /// The package brings its code along (`pyflyte package --copy`, `--fast`).
-    #[error("{}: packages with code in them (pyflyte package --copy or --fast) are not supported yet", Foreign(.file))]
-    Fast {
-        /// The archive of code inside of the package.
-        file: String,
-    },
     /// What to register under cannot be used as it is.
     #[error("{field} {} cannot be used for registration", Foreign(.value))]
     Target {
@@ -108,7 +102,6 @@ impl PackageError {
         match self {
             Self::Read(_) => Reason::SourceUnavailable,
             Self::TooLarge { .. } | Self::TooMany { .. } => Reason::PackageTooLarge,
-            Self::Fast { .. } => Reason::NotSupported,
             Self::Target { .. } | Self::LaunchPlanNotFound { .. } => Reason::InvalidSpec,
             Self::WorkflowNotFound { .. } | Self::WorkflowAmbiguous { .. } => {
                 Reason::WorkflowNotFound
@@ -166,6 +159,18 @@ pub enum What {
     /// A second archive of code.
     #[error("a second archive of code beside {}", Foreign(.0))]
     SecondFast(String),
+    /// The archive of code is not what it should be.
+    #[error("not a whole gzip-compressed archive")]
+    Code,
+    /// The archive of code is larger than allowed, compressed or not.
+    #[error("code of more than {max} bytes")]
+    LargeCode {
+        /// The limit.
+        max: u64,
+    },
+    /// The entity wants code that the package does not hold.
+    #[error("refers to the code of the package, which holds no fast….tar.gz")]
+    NoCode,
     /// The file is larger than allowed.
     #[error("{size} bytes are more than the {max} that an entity may have")]
     Large {
@@ -255,7 +260,7 @@ impl What {
     fn is_size(&self) -> bool {
         matches!(
             self,
-            Self::Large { .. } | Self::LongName(_) | Self::Nodes { .. }
+            Self::Large { .. } | Self::LargeCode { .. } | Self::LongName(_) | Self::Nodes { .. }
         )
     }
 }

@@ -8,6 +8,7 @@ use prost_reflect::{DynamicMessage, Value};
 
 use super::{
     Id, Target, What,
+    code::Places,
     entity::resource_type_of,
     message::{field_mut, repeated_mut, resource_type, text},
 };
@@ -53,10 +54,15 @@ pub(super) fn id(id: &mut DynamicMessage, target: &Target) -> Id {
 }
 
 /// Fills in all ids of a `WorkflowSpec` and answers with its template, followed by those
-/// that it embeds, and with what is wrong with their ids.
-pub(super) fn workflow(spec: &mut DynamicMessage, target: &Target) -> (Vec<Template>, Vec<What>) {
+/// that it embeds, and with what is wrong with their ids. Fills in `places` of nodes, too.
+pub(super) fn workflow(
+    spec: &mut DynamicMessage,
+    target: &Target,
+    places: &mut Places<'_>,
+) -> (Vec<Template>, Vec<What>) {
     let mut walk = Walk {
         target,
+        places,
         problems: Vec::new(),
     };
     let mut templates = Vec::new();
@@ -70,12 +76,13 @@ pub(super) fn workflow(spec: &mut DynamicMessage, target: &Target) -> (Vec<Templ
     (templates, walk.problems)
 }
 
-struct Walk<'a> {
+struct Walk<'a, 'p> {
     target: &'a Target,
+    places: &'a mut Places<'p>,
     problems: Vec<What>,
 }
 
-impl Walk<'_> {
+impl Walk<'_, '_> {
     fn template(&mut self, template: &mut DynamicMessage) -> Option<Template> {
         let Some(message) = field_mut(template, "id") else {
             self.problems.push(What::Missing("the id of a workflow"));
@@ -100,6 +107,7 @@ impl Walk<'_> {
     fn node(&mut self, node: &mut DynamicMessage, found: &mut Vec<Reference>) {
         let name = text(node, "id").to_owned();
         if let Some(task) = field_mut(node, "task_node") {
+            self.places.node(task);
             self.reference(&name, EntityType::Task, task, "reference_id", found);
         } else if let Some(workflow) = field_mut(node, "workflow_node") {
             let kind = EntityType::LaunchPlan;

@@ -13,6 +13,10 @@ pub struct Limits {
     pub entity_bytes: u64,
     /// Largest package in bytes, unpacked. It is held in memory while it is planned.
     pub unpacked_bytes: u64,
+    /// Largest code that a package brings along (`pyflyte package --copy`), in bytes,
+    /// compressed and not. It is read piece by piece, never held, and no part of
+    /// `unpackedBytes`.
+    pub fast_bytes: u64,
     /// Longest name of a file or an entity in bytes.
     pub name_bytes: usize,
     /// Most nodes of a workflow, those that it embeds not counted. 100 is FlyteAdmin's
@@ -26,6 +30,7 @@ impl Default for Limits {
             files: 20_000,
             entity_bytes: 4 << 20,
             unpacked_bytes: 64 << 20,
+            fast_bytes: 256 << 20,
             name_bytes: 1024,
             workflow_nodes: 100,
         }

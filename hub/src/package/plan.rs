@@ -9,7 +9,7 @@ use bytes::Bytes;
 use flyte_registration_crd::EntityType;
 
 use super::{
-    Archive, ExternalReference, Id, PackageError, Problem, What, archive,
+    Archive, Code, ExternalReference, Id, PackageError, Problem, What, archive,
     entity::{self, Entity},
     error::Kind,
     graph, select,
@@ -43,6 +43,8 @@ pub struct Plan {
     pub entities: Vec<Planned>,
     /// What must be there already, sorted.
     pub external: Vec<ExternalReference>,
+    /// The code that must be uploaded, if an entity of the plan refers to it.
+    pub code: Option<Code>,
 }
 
 /// An entity to register.
@@ -58,6 +60,25 @@ pub struct Planned {
     /// The positions in [`Plan::entities`] of what must be registered before; all lower
     /// than its own.
     pub needs: Vec<usize>,
+    /// Whether it refers to [`Plan::code`]. The request is complete only in a plan that is
+    /// [located](Plan::located).
+    pub uses_code: bool,
+}
+
+impl Plan {
+    /// The plan with `url` filled in wherever an entity asks for where the code lies.
+    #[must_use]
+    pub fn located(&self, url: &str) -> Self {
+        let mut plan = self.clone();
+        for entity in plan.entities.iter_mut().filter(|entity| entity.uses_code) {
+            let request =
+                entity::located(entity.kind, &entity.id, &entity.request, &plan.target, url);
+            if let Some(request) = request {
+                entity.request = request;
+            }
+        }
+        plan
+    }
 }
 
 /// Plans the registration of a package, or tells all that is wrong with it.
@@ -67,12 +88,13 @@ pub fn plan(
     selection: &Selection,
 ) -> Result<Plan, PackageError> {
     usable(target)?;
-    if let Some(file) = &archive.fast {
-        return Err(PackageError::Fast { file: file.clone() });
-    }
     let (files, entities) = entities(archive, target)?;
     let chosen = select::select(&entities, selection)?;
-    arrange(&files, entities, &chosen, target)
+    let mut plan = arrange(&files, entities, &chosen, target)?;
+    if plan.entities.iter().any(|entity| entity.uses_code) {
+        plan.code.clone_from(&archive.code);
+    }
+    Ok(plan)
 }
 
 /// Empty fields match anything in FlyteAdmin, and odd versions mix up stored closures. The
@@ -110,6 +132,7 @@ fn entities<'a>(
             problems.push(Problem { file, what });
         };
         match entity::read(kind, content, target, &archive.limits) {
+            Ok(entity) if entity.uses_code && archive.code.is_none() => problem(What::NoCode),
             Ok(entity) => match seen.entry((kind, entity.id.name.clone())) {
                 Entry::Vacant(slot) => {
                     slot.insert(file);
@@ -195,12 +218,14 @@ fn arrange(
             id: entity.id,
             request: entity.request,
             needs,
+            uses_code: entity.uses_code,
         })
     });
     Ok(Plan {
         target: target.clone(),
         entities: planned.collect(),
         external: external.into_iter().collect(),
+        code: None,
     })
 }
 

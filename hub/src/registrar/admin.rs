@@ -21,7 +21,7 @@ use super::{
 /// Largest answer. A list of a thousand entities is the largest that we ask for.
 const ANSWER_MAX: usize = 64 << 20;
 
-/// A method of `flyteidl.service.AdminService`.
+/// A method of FlyteAdmin, most of `flyteidl.service.AdminService`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Method(&'static str);
 
@@ -50,6 +50,9 @@ methods! {
 }
 
 impl Method {
+    pub(super) const CREATE_UPLOAD_LOCATION: Self =
+        Self("/flyteidl.service.DataProxyService/CreateUploadLocation");
+
     /// The method that creates entities of this kind.
     pub(super) fn create(kind: EntityType) -> Self {
         match kind {

@@ -68,6 +68,8 @@ pub(super) fn classify(code: Code, text: &str) -> Verdict {
         Code::Internal | Code::Unknown if BAD_INPUT.iter().any(|part| says(part)) => {
             Verdict::No(Reason::FlyteRejected)
         }
+        // Its storage signs no URLs, or is set up wrongly.
+        Code::Internal if says("failed to create a signed url") => Verdict::Unusable,
         Code::Unauthenticated | Code::PermissionDenied | Code::Unimplemented => Verdict::Unusable,
         _ => Verdict::Later,
     }

@@ -39,6 +39,8 @@ impl Registrar {
     /// registered. Writes nothing.
     pub async fn diff(&self, plan: &Plan) -> Result<Vec<Comparison>, DiffError> {
         let patience = Patience::new(plan.entities.len(), Instant::now());
+        let located = self.located(plan, &patience).await.map_err(DiffError)?;
+        let plan = located.as_ref().map_or(plan, |(plan, _)| plan);
         let load = self.load();
         // The limiter decides how many are on their way; answers are compared one by one.
         stream::iter(&plan.entities)

@@ -228,6 +228,7 @@ mod tests {
             },
             request: bytes::Bytes::new(),
             needs: needs.to_vec(),
+            uses_code: false,
         };
         Plan {
             target: Target {
@@ -242,6 +243,7 @@ mod tests {
                 planned(EntityType::LaunchPlan, "w", &[2]),
             ],
             external: Vec::new(),
+            code: None,
         }
     }
 

@@ -89,6 +89,22 @@ impl Run<'_> {
         }
     }
 
+    /// Whether all that refers to the code is registered with it: then it was uploaded.
+    pub(super) async fn code_is_in_use(&self) -> bool {
+        for (index, entity) in self.plan.entities.iter().enumerate() {
+            let in_use = match self.found[index] {
+                _ if !entity.uses_code => continue,
+                Found::Same => true,
+                Found::Present => self.is_there(entity).await.unwrap_or(false),
+                Found::Unknown | Found::Absent | Found::Other => false,
+            };
+            if !in_use {
+                return false;
+            }
+        }
+        true
+    }
+
     async fn register(&self, index: usize) -> Outcome {
         let entity = &self.plan.entities[index];
         let _writer = self.writers.admit(&entity.id).await;

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use flyte_registration_crd::{EntityType, Reason};
-use flyte_registration_hub::package::{Options, Plan, Selection, Target, plan};
+use flyte_registration_crd::EntityType;
+use flyte_registration_hub::package::{Plan, Selection, Target, plan};
 use flyte_registration_proto::flyteidl::descriptor_pool;
 use prost_reflect::DynamicMessage;
 use serde::Deserialize;
@@ -13,8 +13,10 @@ pub const ETL: &[u8] = include_bytes!("../fixtures/etl.tgz");
 const ETL_FLYTECTL: &str = include_str!("../fixtures/etl.flytectl.json");
 const FEATURES: &[u8] = include_bytes!("../fixtures/features.tgz");
 const FEATURES_FLYTECTL: &str = include_str!("../fixtures/features.flytectl.json");
-const FEATURES_OPTIONS: &str = include_str!("../fixtures/features-options.flytectl.json");
-const FEATURES_FAST: &[u8] = include_bytes!("../fixtures/features-fast.tgz");
+const FAST: &[u8] = include_bytes!("../fixtures/features-fast.tgz");
+const FAST_FLYTECTL: &str = include_str!("../fixtures/features-fast.flytectl.json");
+const AUTO: &[u8] = include_bytes!("../fixtures/features-auto.tgz");
+const AUTO_FLYTECTL: &str = include_str!("../fixtures/features-auto.flytectl.json");
 
 /// What flytectl sent for a package.
 #[derive(Deserialize)]
@@ -22,7 +24,15 @@ struct Recording {
     project: String,
     domain: String,
     version: String,
+    upload: Option<Upload>,
     requests: Vec<Request>,
+}
+
+#[derive(Deserialize)]
+struct Upload {
+    native_url: String,
+    md5_hex: String,
+    size: u64,
 }
 
 #[derive(Deserialize)]
@@ -49,10 +59,6 @@ fn key_and_message(rpc: &str, bytes: &[u8]) -> ((String, String), DynamicMessage
 }
 
 fn compare(package: &[u8], recording: &str) -> (Requests, Requests) {
-    compare_with(package, recording, &Options::default())
-}
-
-fn compare_with(package: &[u8], recording: &str, options: &Options) -> (Requests, Requests) {
     let recording: Recording = serde_json::from_str(recording).unwrap();
     let target = Target {
         project: recording.project,
@@ -61,7 +67,14 @@ fn compare_with(package: &[u8], recording: &str, options: &Options) -> (Requests
     };
     let archive = read_default(package).unwrap();
     let mut plan: Plan = plan(&archive, &target, &Selection::default()).unwrap();
-    plan.apply(options).unwrap();
+    let code = plan.code.take();
+    assert_eq!(code.is_some(), recording.upload.is_some());
+    if let (Some(code), Some(upload)) = (code, recording.upload) {
+        assert_eq!(hex::encode(code.md5), upload.md5_hex);
+        assert_eq!(code.size, upload.size);
+        assert!(upload.native_url.ends_with(&code.name));
+        plan = plan.located(&upload.native_url);
+    }
     let ours = plan.entities.iter().map(|entity| {
         let rpc = match entity.kind {
             EntityType::Task => "CreateTask",
@@ -98,21 +111,6 @@ fn every_kind_of_entity_becomes_what_flytectl_sends() {
 }
 
 #[test]
-fn options_become_what_flytectl_sends() {
-    let options = Options {
-        service_account: Some("etl-runner".to_owned()),
-        iam_role: Some("arn:aws:iam::123456789012:role/etl".to_owned()),
-        raw_output_data_prefix: Some("s3://acme-data/etl".to_owned()),
-    };
-    let (mut ours, mut theirs) = compare_with(FEATURES, FEATURES_OPTIONS, &options);
-    assert_eq!(ours.len(), 23);
-    ours.retain(|(rpc, _), _| rpc == "CreateLaunchPlan");
-    theirs.retain(|(rpc, _), _| rpc == "CreateLaunchPlan");
-    assert_eq!(ours.len(), 7);
-    assert_eq!(ours, theirs);
-}
-
-#[test]
 fn plan_of_a_small_package() {
     insta::assert_snapshot!(plan_all(ETL).unwrap());
 }
@@ -122,9 +120,47 @@ fn plan_of_every_kind_of_entity() {
     insta::assert_snapshot!(plan_all(FEATURES).unwrap());
 }
 
+/// flytectl takes pod specs through Kubernetes' Go types, which changes them; we do not.
+fn without_the_pod(mut requests: Requests) -> Requests {
+    let pod = (
+        "CreateTask".to_owned(),
+        "features.everything.in_a_pod".to_owned(),
+    );
+    requests.remove(&pod).unwrap();
+    requests
+}
+
 #[test]
-fn code_in_a_package_is_not_supported_yet() {
-    let error = plan_all(FEATURES_FAST).unwrap_err();
-    assert_eq!(error.reason(), Reason::NotSupported);
-    insta::assert_snapshot!(error);
+fn code_in_a_package_is_found_where_flytectl_says() {
+    let (ours, theirs) = compare(FAST, FAST_FLYTECTL);
+    assert_eq!(ours.len(), 23);
+    assert_eq!(without_the_pod(ours), without_the_pod(theirs));
+}
+
+#[test]
+fn the_destination_is_the_folder_of_the_image() {
+    let (ours, theirs) = compare(AUTO, AUTO_FLYTECTL);
+    // The recorded flytectl was told "/code".
+    let args = |requests: &Requests, destination: &str| -> Vec<String> {
+        let all = requests.values().flat_map(args);
+        all.filter(|arg| arg == destination).collect()
+    };
+    let count = args(&ours, ".").len();
+    assert!(count > 5, "{count}");
+    assert_eq!(args(&theirs, "/code").len(), count);
+    assert_eq!(args(&theirs, ".").len() + args(&ours, "/code").len(), 0);
+}
+
+/// All arguments of a task's container.
+fn args(request: &DynamicMessage) -> Vec<String> {
+    let mut message = request.clone();
+    for name in ["spec", "template", "container"] {
+        let Some(inner) = message.get_field_by_name(name) else {
+            return Vec::new();
+        };
+        message = inner.as_message().unwrap().clone();
+    }
+    let list = message.get_field_by_name("args").unwrap().into_owned();
+    let list = list.as_list().unwrap().iter();
+    list.map(|arg| arg.as_str().unwrap().to_owned()).collect()
 }

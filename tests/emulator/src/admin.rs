@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use parking_lot::Mutex;
 
-use crate::{error::Answer, persist, quantity::Quantity, store::State};
+use crate::{error::Answer, persist, quantity::Quantity, storage::Storage, store::State};
 
 /// Limits of the platform, as `FlyteAdmin`'s `task_resources.limits`.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Where the state is kept, if anywhere.
     pub state_file: Option<PathBuf>,
+    /// Where uploads go.
+    pub storage: Option<Storage>,
 }
 
 /// The part of the emulator that answers calls.

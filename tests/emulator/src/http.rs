@@ -8,6 +8,7 @@
 //! | `GET /faults`, `POST /faults`, `DELETE /faults` | a list of [`faults::Rule`](crate::faults::Rule); POST adds |
 //! | `POST /latency` | `{"ms": 20}`: added to every call |
 //! | `GET /schedules` | the rows of the scheduler's table ([`Schedule`]): what would really run |
+//! | `POST /expired-urls` | `{"count": 2}`: the next URLs for uploads have expired already |
 //! | `POST /wipe` | as if the database had been reset; the counters stay |
 //!
 //! With authentication there is also what the real server has on its HTTP port.
@@ -30,6 +31,12 @@ use crate::{counters, faults::Rule, grpc::Shared};
 #[serde(deny_unknown_fields)]
 struct Latency {
     ms: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExpiredUrls {
+    count: u64,
 }
 
 /// A launch plan that was activated with a schedule. `FlyteAdmin` shows this nowhere:
@@ -66,6 +73,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         )
         .route("/latency", post(set_latency))
         .route("/schedules", get(read_schedules))
+        .route("/expired-urls", post(expire_urls))
         .route("/wipe", post(wipe))
         .with_state(shared)
         .merge(oauth.unwrap_or_default())
@@ -113,6 +121,16 @@ async fn read_schedules(State(shared): Front) -> Json<Vec<Schedule>> {
         });
         rows.collect()
     }))
+}
+
+async fn expire_urls(State(shared): Front, Json(urls): Json<ExpiredUrls>) -> StatusCode {
+    match &shared.admin.settings.storage {
+        Some(storage) => {
+            *storage.expired.lock() = urls.count;
+            StatusCode::OK
+        }
+        None => StatusCode::NOT_FOUND,
+    }
 }
 
 async fn wipe(State(shared): Front) -> Result<(), (StatusCode, String)> {

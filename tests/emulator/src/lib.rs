@@ -30,6 +30,7 @@ mod quantity;
 mod resources;
 mod server;
 mod service;
+mod storage;
 mod store;
 mod task;
 mod types;

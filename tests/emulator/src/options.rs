@@ -46,6 +46,21 @@ pub struct Options {
     /// Added to every call.
     #[arg(long, default_value_t = 0)]
     pub latency_ms: u64,
+    /// An S3 that uploads go to, as http://host:port; absent: a storage that cannot sign.
+    #[arg(long)]
+    pub storage_endpoint: Option<String>,
+    /// Its bucket.
+    #[arg(long, default_value = "conformance")]
+    pub storage_bucket: String,
+    /// Its region.
+    #[arg(long, default_value = "us-east-1")]
+    pub storage_region: String,
+    /// The access key that signs for it.
+    #[arg(long, default_value = "conformance")]
+    pub storage_key_id: String,
+    /// The secret of that key.
+    #[arg(long, default_value = "conformance-secret")]
+    pub storage_secret: String,
     /// Database connections; creates in flight that reach it lock up.
     #[arg(long)]
     pub pool_limit: Option<usize>,

@@ -28,6 +28,7 @@ use crate::{
     persist,
     pool::Pool,
     quantity::Quantity,
+    storage::Storage,
 };
 
 /// The service that health checks of the real server know.
@@ -161,5 +162,13 @@ fn settings(options: &Options) -> anyhow::Result<Settings> {
             workflow_nodes: options.limit_nodes,
         },
         state_file: options.state_file.clone(),
+        storage: options.storage_endpoint.as_ref().map(|endpoint| Storage {
+            endpoint: endpoint.clone(),
+            bucket: options.storage_bucket.clone(),
+            region: options.storage_region.clone(),
+            key_id: options.storage_key_id.clone(),
+            secret: options.storage_secret.clone(),
+            expired: Arc::default(),
+        }),
     })
 }

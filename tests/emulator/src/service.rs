@@ -76,7 +76,7 @@ pub fn call(admin: &Admin, service: &str, method: &str, request: &[u8]) -> Answe
     match (service, method) {
         (ADMIN, method) => admin_call(admin, method, request),
         (DATA_PROXY, "CreateUploadLocation") => typed(request, |request| {
-            dataproxy::create_upload_location(&request)
+            dataproxy::create_upload_location(&request, admin.settings.storage.as_ref())
         }),
         (DATA_PROXY, method) => Err(unknown_method(service, method)),
         _ => Err(AdminError::new(

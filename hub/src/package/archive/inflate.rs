@@ -1,6 +1,10 @@
 //! Inflates, counts, and remembers why it stopped.
 
-use std::io::{self, ErrorKind, Read};
+use std::{
+    cell::Cell,
+    io::{self, ErrorKind, Read},
+    rc::Rc,
+};
 
 use flate2::read::MultiGzDecoder;
 
@@ -50,17 +54,38 @@ fn or_start(last: String) -> String {
 /// The uncompressed bytes, up to a limit.
 pub(super) struct Inflate<R> {
     gzip: MultiGzDecoder<R>,
-    max: u64,
-    left: u64,
+    begun: bool,
+    left: Allowance,
     failure: Option<Failure>,
 }
 
+/// How many more bytes may come. Shared with who reads them, as some are not to count.
+#[derive(Clone, Debug)]
+pub(super) struct Allowance(Rc<Cell<u64>>);
+
+impl Allowance {
+    pub(super) fn new(bytes: u64) -> Self {
+        Self(Rc::new(Cell::new(bytes)))
+    }
+
+    /// So many more.
+    pub(super) fn raise(&self, bytes: u64) {
+        self.0.set(self.0.get().saturating_add(bytes));
+    }
+
+    fn take(&self, bytes: u64) -> bool {
+        let left = self.0.get().checked_sub(bytes);
+        self.0.set(left.unwrap_or(0));
+        left.is_some()
+    }
+}
+
 impl<R: Read> Inflate<R> {
-    pub(super) fn new(source: R, max: u64) -> Self {
+    pub(super) fn new(source: R, left: Allowance) -> Self {
         Self {
             gzip: MultiGzDecoder::new(source),
-            max,
-            left: max,
+            begun: false,
+            left,
             failure: None,
         }
     }
@@ -93,20 +118,21 @@ impl<R: Read> Inflate<R> {
 impl<R: Read> Read for Inflate<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.gzip.read(buffer) {
-            Ok(count) => match self.left.checked_sub(count as u64) {
-                Some(left) => {
-                    self.left = left;
+            Ok(count) => {
+                self.begun |= count > 0;
+                if self.left.take(count as u64) {
                     Ok(count)
+                } else {
+                    Err(self.fail(Failure::TooLarge))
                 }
-                None => Err(self.fail(Failure::TooLarge)),
-            },
+            }
             Err(error) if error.kind() == ErrorKind::Interrupted => Err(error),
             Err(error) => {
                 let failure = match error.kind() {
                     // What flate2 says of a wrong header, checksum or code, or of an early end.
                     ErrorKind::InvalidInput | ErrorKind::InvalidData | ErrorKind::UnexpectedEof => {
                         Failure::Gzip {
-                            from_the_start: self.left == self.max,
+                            from_the_start: !self.begun,
                         }
                     }
                     _ => Failure::Source(error),

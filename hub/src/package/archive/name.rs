@@ -37,11 +37,22 @@ pub(super) fn check(name: &[u8], max: usize) -> Result<&str, What> {
 pub(super) fn role(name: &str) -> Option<Role> {
     if let Some(kind) = kind_of(name) {
         Some(Role::Entity(kind))
-    } else if name.starts_with("fast") && name.ends_with(".tar.gz") {
+    } else if is_code(name) {
         Some(Role::Fast)
     } else {
         None
     }
+}
+
+/// `fast<md5>.tar.gz`. The name becomes a part of a URL, and FlyteAdmin lets a name with
+/// `..`, `?` or `#` in it lead to other objects of its bucket: only harmless characters.
+fn is_code(name: &str) -> bool {
+    name.strip_prefix("fast")
+        .and_then(|rest| rest.strip_suffix(".tar.gz"))
+        .is_some_and(|rest| {
+            rest.chars()
+                .all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+        })
 }
 
 /// The kind of entity in a file of this name: `…_1.pb`, `…_2.pb` or `…_3.pb`.
@@ -96,6 +107,12 @@ mod tests {
             "a_1.pb.bak",
             "slow.tar.gz",
             "fast.tgz",
+            "fast?a.tar.gz",
+            "fast#a.tar.gz",
+            "fast..tar.gz",
+            "fast a.tar.gz",
+            "fastä.tar.gz",
+            "fast%2e.tar.gz",
             "README",
         ] {
             assert_eq!(role(unknown), None, "{unknown}");
