@@ -1,6 +1,5 @@
 //! The end-to-end tests: one process, so that all share the started peers.
 
-mod fast;
 mod activation;
 mod faults;
 mod fleet;
