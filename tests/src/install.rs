@@ -25,7 +25,7 @@ struct GoPeer {
 const KUBERNETES_VERSION: &str = "-X k8s.io/component-base/version.gitVersion=v1.34.4 \
     -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=34";
 
-const GO_PEERS: [GoPeer; 5] = [
+const GO_PEERS: [GoPeer; 6] = [
     GoPeer {
         name: "kube-apiserver",
         module: "kubernetes",
@@ -54,6 +54,12 @@ const GO_PEERS: [GoPeer; 5] = [
         name: "helm",
         module: "helm",
         package: "helm.sh/helm/v3/cmd/helm",
+        ldflags: "",
+    },
+    GoPeer {
+        name: "versitygw",
+        module: "versitygw",
+        package: "github.com/versity/versitygw/cmd/versitygw",
         ldflags: "",
     },
 ];

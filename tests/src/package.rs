@@ -1,6 +1,7 @@
 //! Workflow packages, made by the real `pyflyte package`.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File},
     path::{Path, PathBuf},
 };
@@ -32,12 +33,18 @@ pub async fn sample_package() -> Result<PathBuf> {
             sources.push((name, fs::read_to_string(&path)?));
         }
     }
-    package("etl", sources).await
+    package("etl", sources, &[]).await
 }
 
 /// The package of one Python module of the given name.
 pub async fn package_source(name: &str, python_source: &str) -> Result<PathBuf> {
-    package(name, vec![(format!("{name}.py"), python_source.to_owned())]).await
+    package_with(name, python_source, &[]).await
+}
+
+/// The same with `flags` added to `pyflyte package`, as `--copy` and `all`.
+pub async fn package_with(name: &str, python_source: &str, flags: &[&str]) -> Result<PathBuf> {
+    let sources = vec![(format!("{name}.py"), python_source.to_owned())];
+    package(name, sources, flags).await
 }
 
 /// The package of a Python package of the given name, from its files (path and text).
@@ -45,15 +52,20 @@ pub async fn package_sources(name: &str, sources: &[(&str, String)]) -> Result<P
     let owned = sources
         .iter()
         .map(|(path, text)| ((*path).to_owned(), text.clone()));
-    package(name, owned.collect()).await
+    package(name, owned.collect(), &[]).await
 }
 
 /// Packages `sources` (path and text), unless the same were packaged before by the same flytekit.
-async fn package(name: &str, mut sources: Vec<(String, String)>) -> Result<PathBuf> {
+async fn package(
+    name: &str,
+    mut sources: Vec<(String, String)>,
+    flags: &[&str],
+) -> Result<PathBuf> {
     sources.sort();
     let flytekit = fs::read(tests_dir().join("peers/python/requirements.txt"))?;
     let mut hash = Sha256::new().chain_update(flytekit).chain_update(IMAGE);
-    for part in sources.iter().flat_map(|(path, text)| [path, text]) {
+    let texts = sources.iter().flat_map(|(path, text)| [path, text]);
+    for part in texts.map(String::as_str).chain(flags.iter().copied()) {
         hash.update(part.len().to_le_bytes());
         hash.update(part);
     }
@@ -65,12 +77,18 @@ async fn package(name: &str, mut sources: Vec<(String, String)>) -> Result<PathB
     let lock = File::create(dir.join("lock"))?;
     let _lock = spawn_blocking(move || lock.lock().map(|()| lock)).await??;
     if !package.exists() {
-        make(name, &sources, &dir, &package).await?;
+        make(name, &sources, flags, &dir, &package).await?;
     }
     Ok(package)
 }
 
-async fn make(name: &str, sources: &[(String, String)], dir: &Path, package: &Path) -> Result<()> {
+async fn make(
+    name: &str,
+    sources: &[(String, String)],
+    flags: &[&str],
+    dir: &Path,
+    package: &Path,
+) -> Result<()> {
     let root = dir.join("sources");
     for (path, text) in sources {
         let path = root.join(path);
@@ -78,9 +96,10 @@ async fn make(name: &str, sources: &[(String, String)], dir: &Path, package: &Pa
         fs::write(path, text)?;
     }
     let new = dir.join("new.tgz");
-    let command = r#"cd "$1" && exec "$2" --pkgs "$3" package --image "$4" --output "$5" --force"#;
+    let command = r#"cd "$1" && pyflyte="$2" pkgs="$3" image="$4" output="$5" && shift 5 &&
+        exec "$pyflyte" --pkgs "$pkgs" package --image "$image" --output "$output" --force "$@""#;
     let pyflyte = python_program("pyflyte");
-    let args = [
+    let mut args: Vec<&OsStr> = vec![
         "-c".as_ref(),
         command.as_ref(),
         "sh".as_ref(),
@@ -90,6 +109,7 @@ async fn make(name: &str, sources: &[(String, String)], dir: &Path, package: &Pa
         IMAGE.as_ref(),
         new.as_os_str(),
     ];
+    args.extend(flags.iter().map(|flag| OsStr::new(*flag)));
     let said = run(
         Path::new("sh"),
         args,

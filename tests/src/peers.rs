@@ -4,6 +4,7 @@ mod apiserver;
 mod etcd;
 mod flyteadmin;
 mod registry;
+mod s3;
 mod shipped;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ pub use apiserver::ApiServer;
 pub use etcd::Etcd;
 pub use flyteadmin::FlyteAdmin;
 pub use registry::{Options as RegistryOptions, Registry, Request};
+pub use s3::S3;
 pub use shipped::{agent, hub};
 
 use crate::process::Process;

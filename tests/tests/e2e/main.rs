@@ -1,6 +1,7 @@
 //! The end-to-end tests: one process, so that all share the started peers.
 
 mod activation;
+mod fast;
 mod faults;
 mod fleet;
 mod kills;
