@@ -1,4 +1,4 @@
-//! The command line: `serve`, `check-config`, `push`, `inspect`.
+//! The command line: `serve`, `check-config`, `push`, `inspect`, `diff`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // the only place that speaks to a terminal
 
@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{config, push, serve};
 
+mod diff;
 mod inspect;
 
 /// Registers the Flyte packages that the agents' clusters ask for.
@@ -26,6 +27,8 @@ enum Command {
     CheckConfig(ConfigFiles),
     /// Pushes a package made by `pyflyte package` to an OCI registry.
     Push(Push),
+    /// Shows how a package differs from what is registered. Only reads.
+    Diff(diff::Diff),
     /// Shows what a package holds.
     Inspect(inspect::Inspect),
 }
@@ -74,6 +77,8 @@ pub fn main() -> ExitCode {
         Command::CheckConfig(files) => check_config(&files.config),
         Command::Inspect(inspect) => inspect.run(),
         Command::Push(push) => block_on(do_push(push)),
+        // It says more with its exit code.
+        Command::Diff(diff) => return diff.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

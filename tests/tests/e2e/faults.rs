@@ -167,7 +167,16 @@ fn a_version_with_other_content_is_a_conflict() -> Result<()> {
         system.apply(0, "other", &other).await?.success()?;
         let stalled = system.reason(0, "other", "VersionConflict", SOON).await?;
         let message = ready(&stalled)["message"].as_str().unwrap_or_default();
-        assert!(message.contains("extract"), "{message}");
+        let told = "task etl.tasks.extract: metadata.retries.retries changed";
+        assert!(message.contains(told), "{message}");
+        let entities = stalled["status"]["entities"].as_array();
+        let entity = entities.and_then(|entities| entities.first());
+        let message = entity.and_then(|entity| entity["message"].as_str());
+        assert_eq!(
+            message,
+            Some("registered with other content: metadata.retries.retries changed"),
+            "{stalled}"
+        );
         Ok(())
     })
 }
