@@ -80,6 +80,16 @@ impl Hub {
         self.fleet.finish(job.ticket, outcome, self.now);
     }
 
+    /// Takes a resource all the way. Returns it, and the status that its agent was told.
+    fn registered(&mut self) -> (proto::Object, Value) {
+        let plain = object("a", 1, &spec());
+        self.changed(plain.clone());
+        let job = self.take().unwrap();
+        self.finish(&job, success());
+        let status = self.status();
+        (plain, status)
+    }
+
     /// Everything that the agent is told now: name and status, `null` for a release.
     fn told(&mut self) -> Vec<(String, Value)> {
         let (told, _) = self

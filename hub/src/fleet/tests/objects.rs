@@ -128,11 +128,7 @@ fn deletion_stops_work_and_releases_our_finalizer_once() {
 #[test]
 fn labels_and_statuses_of_others_cause_no_work() {
     let mut hub = Hub::new();
-    let plain = object("a", 1, &spec());
-    hub.changed(plain.clone());
-    let job = hub.take().unwrap();
-    hub.finish(&job, success());
-    let status = hub.status();
+    let (plain, status) = hub.registered();
     hub.changed(proto::Object {
         last_manager: "kubectl-label".to_owned(),
         ..showing(&plain, &status)

@@ -5,11 +5,7 @@ use super::*;
 #[test]
 fn a_receipt_survives_the_hub_and_a_forged_one_is_not_believed() {
     let mut hub = Hub::new();
-    let plain = object("a", 1, &spec());
-    hub.changed(plain.clone());
-    let job = hub.take().unwrap();
-    hub.finish(&job, success());
-    let status = hub.status();
+    let (plain, status) = hub.registered();
     let shown = showing(&plain, &status);
 
     let mut restarted = hub.restarted();
@@ -44,11 +40,7 @@ fn a_receipt_survives_the_hub_and_a_forged_one_is_not_believed() {
 #[test]
 fn a_tampered_status_is_written_again_without_any_work() {
     let mut hub = Hub::new();
-    let plain = object("a", 1, &spec());
-    hub.changed(plain.clone());
-    let job = hub.take().unwrap();
-    hub.finish(&job, success());
-    let status = hub.status();
+    let (plain, status) = hub.registered();
     let tampered = proto::Object {
         status_hash: vec![9; 32].into(),
         ..showing(&plain, &status)
@@ -107,11 +99,7 @@ fn a_new_reconcile_request_looks_again() {
 #[test]
 fn a_receipt_that_somebody_took_away_or_put_there_is_set_right() {
     let mut hub = Hub::new();
-    let plain = object("a", 1, &spec());
-    hub.changed(plain.clone());
-    let job = hub.take().unwrap();
-    hub.finish(&job, success());
-    let status = hub.status();
+    let (plain, status) = hub.registered();
     let shown = showing(&plain, &status);
     hub.changed(shown.clone());
     assert!(hub.told().is_empty());
@@ -137,11 +125,7 @@ fn a_receipt_that_somebody_took_away_or_put_there_is_set_right() {
 #[test]
 fn a_status_that_the_agent_wrote_is_not_told_again() {
     let mut hub = Hub::new();
-    let plain = object("a", 1, &spec());
-    hub.changed(plain.clone());
-    let job = hub.take().unwrap();
-    hub.finish(&job, success());
-    let status = hub.status();
+    let (plain, status) = hub.registered();
     hub.say(Up::Written {
         key: Key {
             namespace: "data-a".to_owned(),
