@@ -79,6 +79,21 @@ impl Peer {
         snapshot
     }
 
+    /// Registers what the features package refers to in another project.
+    async fn with_shared(&self) {
+        let shared = builder::Files::default()
+            .task(&refused::clean())
+            .workflow(&refused::refresh())
+            .launch_plan(&builder::launch_plan("shared.refresh", "shared.refresh"));
+        let elsewhere = Target {
+            project: "data-warehouse".to_owned(),
+            domain: "production".to_owned(),
+            version: "2024.1".to_owned(),
+        };
+        let plan = planned(&shared.package(), &elsewhere);
+        assert_eq!(self.registrar.register(&plan).await.failure, None);
+    }
+
     /// Adds a fault, as JSON.
     fn fault(&self, rule: &str) {
         let rule: Rule = serde_json::from_str(rule).unwrap();

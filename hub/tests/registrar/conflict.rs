@@ -12,7 +12,7 @@ use super::{
     ETL, FEATURES,
     builder::{Files, launch_plan, runs, workflow},
     creates, peer, planned,
-    refused::{clean, runnable},
+    refused::runnable,
     target,
 };
 
@@ -185,20 +185,7 @@ async fn a_diff_only_reads() {
 #[tokio::test]
 async fn everything_that_pyflyte_packages_is_found_again() {
     let peer = peer().await;
-    let shared = Files::default()
-        .task(&clean())
-        .workflow(&super::refused::refresh())
-        .launch_plan(&launch_plan("shared.refresh", "shared.refresh"));
-    let elsewhere = flyte_registration_hub::package::Target {
-        project: "data-warehouse".to_owned(),
-        domain: "production".to_owned(),
-        version: "2024.1".to_owned(),
-    };
-    let report = peer
-        .registrar
-        .register(&planned(&shared.package(), &elsewhere))
-        .await;
-    assert_eq!(report.failure, None, "{report:?}");
+    peer.with_shared().await;
     let plan = planned(FEATURES, &target("v1"));
     let report = peer.registrar.register(&plan).await;
     assert_eq!(report.failure, None, "{report:?}");

@@ -81,23 +81,7 @@ async fn only_what_is_missing_is_created() {
 async fn every_kind_of_entity_is_proven_to_be_there() {
     let peer = peer().await;
     // What the package refers to in another project, so that it can be registered.
-    let shared = super::builder::Files::default()
-        .task(&super::refused::clean())
-        .workflow(&super::refused::refresh())
-        .launch_plan(&super::builder::launch_plan(
-            "shared.refresh",
-            "shared.refresh",
-        ));
-    let elsewhere = flyte_registration_hub::package::Target {
-        project: "data-warehouse".to_owned(),
-        domain: "production".to_owned(),
-        version: "2024.1".to_owned(),
-    };
-    let report = peer
-        .registrar
-        .register(&planned(&shared.package(), &elsewhere))
-        .await;
-    assert_eq!(report.failure, None, "{report:?}");
+    peer.with_shared().await;
 
     let plan = planned(FEATURES, &target("v1"));
     let report = peer.registrar.register(&plan).await;
