@@ -92,7 +92,7 @@ pub(super) struct Admin {
 
 impl Admin {
     pub(super) fn new(config: &FlyteAdminConfig) -> Result<Self, EndpointError> {
-        let channel = Lenient(endpoint::channel(config)?);
+        let channel = Lenient(endpoint::channels(config)?);
         Ok(Self {
             auth: Auth::new(config, channel.clone())?,
             grpc: Grpc::new(channel).max_decoding_message_size(ANSWER_MAX),
@@ -172,7 +172,7 @@ impl Admin {
         let mut grpc = self.grpc.clone();
         grpc.ready()
             .await
-            .map_err(|error| Status::unavailable(causes(&error)))?;
+            .map_err(|error| Status::unavailable(causes(&*error)))?;
         let mut request = Request::new(message);
         // Told to FlyteAdmin as well, which gives up its database connections then.
         request.set_timeout(self.timeout);

@@ -11,12 +11,13 @@ use super::AuthConfig;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FlyteAdminConfig {
     /// Where it is: `host:port`, `dns:///host:port` or `https://host[:port]`; with
-    /// `insecure` also `http://host[:port]`.
+    /// `insecure` also `http://host[:port]`. All addresses of the host take turns.
     pub endpoint: String,
     /// Speak plaintext to it. Never without being told to.
     #[serde(default)]
     pub insecure: bool,
     /// Certificates that its own must go back to (PEM), instead of the system's.
+    /// Read for each new connection, as the next two.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
     /// The certificate that FlyteAdmin, or what stands before it, is to know us by (PEM).

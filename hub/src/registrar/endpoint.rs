@@ -1,18 +1,24 @@
 //! Where a FlyteAdmin is, and the channel to it.
 
-use std::{fs, io, path::PathBuf, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use thiserror::Error;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity, Uri};
+use tonic::transport::{Endpoint, Uri};
 
+use self::tls::Tls;
 use super::{AuthConfigError, FlyteAdminConfig};
 use crate::source::oci::wire::ClientError;
+
+mod channels;
+mod dial;
+mod tls;
+mod turns;
+
+pub(super) use channels::Channels;
 
 /// FlyteAdmin answers conflicts with 32,000 bytes of text and as much of details in its
 /// trailers, and resets the stream of a client that announces less room. hyper's default is 16 KiB.
 const HEADER_LIST_BYTES: u32 = 1 << 20;
-/// How long connecting may take. Shorter than a call, so that the call tells why it failed.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a probe of a silent connection waits for its answer.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -38,27 +44,30 @@ pub enum EndpointError {
     /// Certificates for a connection that has none.
     #[error("caFile is given, but insecure is set")]
     CaWithoutTls,
-    /// The certificates cannot be read.
-    #[error("caFile {} cannot be read", .path.display())]
-    Ca {
+    /// A file of certificates or keys cannot be read.
+    #[error("{} cannot be read", .path.display())]
+    File {
         /// The file.
         path: PathBuf,
         /// Why.
         #[source]
         source: io::Error,
     },
+    /// A file of certificates or keys holds none.
+    #[error("{} is no PEM file with what it should hold", .path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The certificates cannot be used.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] rustls::Error),
+    /// The system trusts nobody, and there is no caFile.
+    #[error("the system has no certificates to trust, and there is no caFile")]
+    NoRoots,
     /// Half of a client certificate, or one for a connection that has none.
     #[error("certFile and keyFile need each other, and TLS")]
     Identity,
-    /// The client certificate cannot be read.
-    #[error("{} cannot be read", .path.display())]
-    IdentityFile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
     /// The authentication cannot work.
     #[error(transparent)]
     Auth(#[from] AuthConfigError),
@@ -97,48 +106,49 @@ impl FlyteAdminConfig {
     }
 }
 
-/// A channel that connects on its first call.
-pub(super) fn channel(config: &FlyteAdminConfig) -> Result<Channel, EndpointError> {
+/// Channels to all addresses of the endpoint, which connect on their first call.
+pub(super) fn channels(config: &FlyteAdminConfig) -> Result<Channels, EndpointError> {
     config.check()?;
-    let mut endpoint = Endpoint::from(uri(&config.endpoint, config.insecure)?)
+    let uri = uri(&config.endpoint, config.insecure)?;
+    let form = || EndpointError::Form(config.endpoint.clone());
+    let host = uri.host().ok_or_else(form)?.to_owned();
+    let port = uri
+        .port_u16()
+        .unwrap_or(if config.insecure { 80 } else { 443 });
+    let tls = if config.insecure {
+        None
+    } else {
+        let tls = Tls::new(config, &host).ok_or_else(form)?;
+        // What cannot be used now is told now; later it is told by the calls.
+        tls.connector()?;
+        Some(Arc::new(tls))
+    };
+    let endpoint = endpoint(config, uri)?;
+    Ok(Channels::new(host, port, endpoint, tls))
+}
+
+/// How to speak to each of the addresses.
+fn endpoint(config: &FlyteAdminConfig, uri: Uri) -> Result<Endpoint, EndpointError> {
+    // The scheme of the URI would ask for tonic's own TLS, which reads certificates once
+    // only. That of the origin is what FlyteAdmin sees.
+    let mut parts = uri.clone().into_parts();
+    parts.scheme = Some(http::uri::Scheme::HTTP);
+    let plain = Uri::from_parts(parts).map_err(|_| EndpointError::Form(config.endpoint.clone()))?;
+    let endpoint = Endpoint::from(plain)
+        .origin(uri)
         .user_agent(concat!(
             "flyte-registration-hub/",
             env!("CARGO_PKG_VERSION")
         ))
         .map_err(EndpointError::Transport)?
-        .connect_timeout(CONNECT_TIMEOUT)
         .http2_max_header_list_size(HEADER_LIST_BYTES)
         .http2_adaptive_window(true)
-        .tcp_nodelay(true)
-        .tcp_keepalive(Some(Duration::from_secs(30)))
         // Go servers hang up on clients that probe more than twice without a call of theirs
         // being answered: late enough that one call makes one probe, never while idle.
         .http2_keep_alive_interval(config.call_timeout.mul_f32(0.6))
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .keep_alive_while_idle(false);
-    if !config.insecure {
-        let mut tls = match &config.ca_file {
-            None => ClientTlsConfig::new().with_native_roots(),
-            Some(path) => {
-                let pem = fs::read(path).map_err(|source| EndpointError::Ca {
-                    path: path.clone(),
-                    source,
-                })?;
-                ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem))
-            }
-        };
-        if let (Some(certificate), Some(key)) = (&config.cert_file, &config.key_file) {
-            let read = |path: &PathBuf| {
-                fs::read(path).map_err(|source| EndpointError::IdentityFile {
-                    path: path.clone(),
-                    source,
-                })
-            };
-            tls = tls.identity(Identity::from_pem(read(certificate)?, read(key)?));
-        }
-        endpoint = endpoint.tls_config(tls).map_err(EndpointError::Transport)?;
-    }
-    Ok(endpoint.connect_lazy())
+    Ok(endpoint)
 }
 
 /// The URI to connect to. The forms are those of flytectl's `admin.endpoint`, and URLs.

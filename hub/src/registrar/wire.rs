@@ -5,23 +5,22 @@ use std::task::{Context, Poll};
 use futures::{FutureExt, future::BoxFuture};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
-use tonic::{
-    body::Body,
-    transport::{Channel, Error},
-};
-use tower::Service;
+use tonic::body::Body;
+use tower::{BoxError, Service};
 
-/// A channel that mends status messages: FlyteAdmin cuts them at 32,000 bytes, also within
+use super::endpoint::Channels;
+
+/// Channels that mend status messages: FlyteAdmin cuts them at 32,000 bytes, also within
 /// a character, and tonic gives up code and text of a message that is not UTF-8.
 #[derive(Clone, Debug)]
-pub(super) struct Lenient(pub(super) Channel);
+pub(super) struct Lenient(pub(super) Channels);
 
 impl Service<Request<Body>> for Lenient {
     type Response = Response<Body>;
-    type Error = Error;
-    type Future = BoxFuture<'static, Result<Response<Body>, Error>>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Response<Body>, BoxError>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.0.poll_ready(context)
     }
 

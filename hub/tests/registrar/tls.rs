@@ -6,6 +6,7 @@ use flyteadmin_emulator::{Emulator, Options};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
+    task::{JoinHandle, JoinSet},
 };
 use tokio_rustls::{
     TlsAcceptor,
@@ -19,6 +20,17 @@ pub(super) async fn tls(
     behind: SocketAddr,
     client: Option<CertificateDer<'static>>,
 ) -> (SocketAddr, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (address, tls_on(listener, behind, client).1)
+}
+
+/// The same at a listener, with what serves it: connections end with it.
+fn tls_on(
+    listener: TcpListener,
+    behind: SocketAddr,
+    client: Option<CertificateDer<'static>>,
+) -> (JoinHandle<()>, String) {
     let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let pem = certified.cert.pem();
     let key = certified.signing_key.serialize_der().try_into().unwrap();
@@ -42,12 +54,11 @@ pub(super) async fn tls(
         .unwrap();
     server.alpn_protocols = vec![b"h2".to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(server));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
+    let serve = tokio::spawn(async move {
+        let mut connections = JoinSet::new();
         while let Ok((stream, _)) = listener.accept().await {
             let acceptor = acceptor.clone();
-            tokio::spawn(async move {
+            connections.spawn(async move {
                 if let Ok(mut stream) = acceptor.accept(stream).await {
                     let mut plain = TcpStream::connect(behind).await.unwrap();
                     let _ = copy_bidirectional(&mut stream, &mut plain).await;
@@ -55,7 +66,7 @@ pub(super) async fn tls(
             });
         }
     });
-    (address, pem)
+    (serve, pem)
 }
 
 #[tokio::test]
@@ -137,6 +148,64 @@ async fn shows_its_own_certificate() {
     assert_eq!(failure.reason, Reason::FlyteUnavailable);
 }
 
+/// What stands before FlyteAdmin gets another certificate, and then only takes another client:
+/// the files are replaced, and the hub goes on.
+#[tokio::test]
+async fn certificates_are_replaced_without_a_restart() {
+    let [first, second] =
+        ["one", "two"].map(|name| rcgen::generate_simple_self_signed([name.to_owned()]).unwrap());
+    let emulator = Emulator::start(&Options::default()).await.unwrap();
+    let front = |client: &rcgen::CertifiedKey<rcgen::KeyPair>, listener| {
+        tls_on(listener, emulator.grpc, Some(client.cert.der().clone()))
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (ended, ca) = front(&first, listener);
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        Some(path)
+    };
+    let config = FlyteAdminConfig {
+        endpoint: format!("dns:///localhost:{}", address.port()),
+        insecure: false,
+        ca_file: write("ca.pem", ca),
+        cert_file: write("cert.pem", first.cert.pem()),
+        key_file: write("key.pem", first.signing_key.serialize_pem()),
+        ..config(&emulator)
+    };
+    let registrar = Registrar::new("main", &config).unwrap();
+    let report = registrar.register(&planned(ETL, &target("v1"))).await;
+    assert_eq!(report.failure, None);
+
+    ended.abort();
+    let listener = rebound(address).await;
+    let (_ended, ca) = front(&second, listener);
+    let report = registrar.register(&planned(ETL, &target("v2"))).await;
+    assert_eq!(report.failure.unwrap().reason, Reason::FlyteUnavailable);
+
+    write("ca.pem", ca);
+    write("cert.pem", second.cert.pem());
+    write("key.pem", second.signing_key.serialize_pem());
+    let report = registrar.register(&planned(ETL, &target("v2"))).await;
+    assert_eq!(report.failure, None);
+}
+
+/// The address once more, as soon as nobody listens there any more.
+async fn rebound(address: SocketAddr) -> TcpListener {
+    let bind = async {
+        loop {
+            match TcpListener::bind(address).await {
+                Ok(listener) => return listener,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let patience = std::time::Duration::from_secs(10);
+    tokio::time::timeout(patience, bind).await.unwrap()
+}
+
 #[test]
 fn certificates_that_are_not_there() {
     let config = FlyteAdminConfig {
@@ -151,5 +220,5 @@ fn certificates_that_are_not_there() {
         epoch: "1".to_owned(),
     };
     let error = Registrar::new("main", &config).unwrap_err();
-    assert_eq!(error.to_string(), "caFile /nowhere/ca.pem cannot be read");
+    assert_eq!(error.to_string(), "/nowhere/ca.pem cannot be read");
 }

@@ -113,14 +113,14 @@ impl Discovery {
 
 #[cfg(test)]
 mod tests {
-    use tonic::transport::Endpoint;
-
     use super::*;
+    use crate::registrar::endpoint;
 
     fn discovery(scopes: &[&str], header: Option<&str>) -> Discovery {
-        let channel = Endpoint::from_static("http://localhost:1").connect_lazy();
+        let config = serde_json::json!({"endpoint": "localhost:1", "insecure": true});
+        let channels = endpoint::channels(&serde_json::from_value(config).unwrap()).unwrap();
         Discovery {
-            client: AuthMetadataServiceClient::new(Lenient(channel)),
+            client: AuthMetadataServiceClient::new(Lenient(channels)),
             token_url: None,
             scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
             header: header.map(str::to_owned),

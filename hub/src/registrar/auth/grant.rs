@@ -1,6 +1,7 @@
 //! OAuth 2 client credentials (RFC 6749, 4.4).
 
 use std::{
+    path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
@@ -46,7 +47,7 @@ pub(super) struct Grant {
     files: CredentialFiles,
     audience: Option<String>,
     insecure: bool,
-    http: reqwest::Client,
+    ca_file: Option<PathBuf>,
     /// The endpoint refused the header and took the form.
     by_form: AtomicBool,
 }
@@ -76,22 +77,8 @@ struct Answer {
 
 impl Grant {
     pub(super) fn new(auth: &AuthConfig, config: &FlyteAdminConfig) -> Result<Self, EndpointError> {
-        let authorities = config.ca_file.as_deref().map(certificates).transpose();
-        let authorities: Result<Vec<_>, _> = authorities
-            .map_err(EndpointError::Certificates)?
-            .unwrap_or_default()
-            .iter()
-            .map(|der| Certificate::from_der(der))
-            .collect();
-        // To the system's authorities, as tokens may come from elsewhere than FlyteAdmin.
-        let http = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .tls_certs_merge(authorities.map_err(EndpointError::TokenClient)?)
-            .https_only(!config.insecure)
-            // Nobody else is to be sent the secret.
-            .redirect(redirect::Policy::none())
-            .build()
-            .map_err(EndpointError::TokenClient)?;
+        // What cannot be used now is told now.
+        http(config.ca_file.as_deref(), config.insecure)?;
         Ok(Self {
             files: CredentialFiles::either(
                 auth.client_id.as_deref(),
@@ -100,7 +87,7 @@ impl Grant {
             ),
             audience: auth.audience.clone(),
             insecure: config.insecure,
-            http,
+            ca_file: config.ca_file.clone(),
             by_form: AtomicBool::new(false),
         })
     }
@@ -111,9 +98,16 @@ impl Grant {
         let url = url.ok_or(AuthError::new(Cause::Plaintext))?;
         let client = self.files.read().await;
         let client = client.map_err(|error| AuthError::new(Cause::Files(error)))?;
+        let at = format!("{}{}", url.origin().ascii_serialization(), url.path());
+        // Tokens are rare, and the file may have been replaced since the last one.
+        let http = http(self.ca_file.as_deref(), self.insecure).map_err(|error| {
+            let (at, why) = (at.clone(), causes(&error));
+            AuthError::new(Cause::Unreachable { at, why })
+        })?;
         let request = Request {
             grant: self,
-            at: format!("{}{}", url.origin().ascii_serialization(), url.path()),
+            http,
+            at,
             url,
             client,
             scope: wanted.scopes.join(" "),
@@ -126,6 +120,7 @@ impl Grant {
 
 struct Request<'a> {
     grant: &'a Grant,
+    http: reqwest::Client,
     url: Url,
     /// The URL for people: without its query.
     at: String,
@@ -178,7 +173,7 @@ impl Request<'_> {
         if let Some(audience) = &self.grant.audience {
             form.append_pair("audience", audience);
         }
-        let mut request = self.grant.http.post(self.url.clone());
+        let mut request = self.http.post(self.url.clone());
         if by_form {
             form.append_pair("client_id", id);
             form.append_pair("client_secret", secret);
@@ -252,6 +247,26 @@ impl Request<'_> {
         let why = bounded(&causes(&error.without_url()), QUOTED_MAX);
         AuthError::new(Cause::Unreachable { at, why })
     }
+}
+
+/// A client for the token endpoint.
+fn http(ca_file: Option<&Path>, insecure: bool) -> Result<reqwest::Client, EndpointError> {
+    let authorities = ca_file.map(certificates).transpose();
+    let authorities: Result<Vec<_>, _> = authorities
+        .map_err(EndpointError::Certificates)?
+        .unwrap_or_default()
+        .iter()
+        .map(|der| Certificate::from_der(der))
+        .collect();
+    // To the system's authorities, as tokens may come from elsewhere than FlyteAdmin.
+    reqwest::Client::builder()
+        .user_agent(USER_AGENT)
+        .tls_certs_merge(authorities.map_err(EndpointError::TokenClient)?)
+        .https_only(!insecure)
+        // Nobody else is to be sent the secret.
+        .redirect(redirect::Policy::none())
+        .build()
+        .map_err(EndpointError::TokenClient)
 }
 
 /// Whether this is a code of RFC 6749, 5.2, and nothing that quotes the request.
