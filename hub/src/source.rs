@@ -19,12 +19,13 @@ pub(crate) mod names;
 pub(crate) mod oci;
 mod proven;
 mod size;
+mod throttle;
 
 pub use cache::{Blob, Cache};
-pub use config::{CacheConfig, OciConfig, SourceConfig};
+pub use config::{CacheConfig, ConnectionConfig, CredentialsConfig, OciConfig, SourceConfig};
 pub use error::{Failure, SourceError};
 pub use locate::{Allowed, LocateError, PackageRef, Reference, Wanted, locate};
-pub use names::{Digest, Registry};
+pub use names::{Authority, Digest, Registry};
 pub use oci::ClientError;
 
 use layer::Layer;

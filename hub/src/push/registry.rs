@@ -13,7 +13,7 @@ use secrecy::ExposeSecret as _;
 
 use super::{Options, PushError};
 use crate::source::{
-    credentials::CredentialFiles,
+    credentials::{CredentialFiles, Provider},
     oci::{
         ClientError,
         auth::{Access, Auth},
@@ -32,13 +32,41 @@ pub(super) struct Registry<'a> {
     auth: Auth,
 }
 
+/// A client for authentication. As `oci_client`'s it uses the environment's proxies.
+fn http(options: &Options) -> Result<reqwest::Client, ClientError> {
+    let authorities = options
+        .ca_file
+        .as_deref()
+        .map(wire::certificates)
+        .transpose()?;
+    let authorities: Result<Vec<_>, _> = authorities
+        .unwrap_or_default()
+        .iter()
+        .map(|der| reqwest::Certificate::from_der(der))
+        .collect();
+    reqwest::Client::builder()
+        .user_agent(USER_AGENT)
+        .tls_certs_merge(authorities.map_err(ClientError::Tls)?)
+        .connect_timeout(TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(ClientError::Tls)
+}
+
 impl<'a> Registry<'a> {
     pub(super) fn new(authority: &str, options: &'a Options) -> Result<Self, ClientError> {
-        let http = wire::client(options.ca_file.as_deref(), TIMEOUT)?;
+        let http = http(options)?;
         let files = options.username.clone().zip(options.password_file.clone());
         let credentials = files.map(|(username, file)| CredentialFiles::new(username, file));
         let base = base_url(authority, options.plain_http)?;
-        let auth = Auth::new(base, credentials.clone(), Access::Push, TIMEOUT, http);
+        let auth = Auth::new(
+            base,
+            authority.to_owned(),
+            credentials.clone().map(Provider::Password),
+            Access::Push,
+            TIMEOUT,
+            http,
+        );
         Ok(Self {
             options,
             credentials,

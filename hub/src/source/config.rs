@@ -1,14 +1,21 @@
 //! What the configuration says about sources and their cache.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{names::Registry, size};
-use crate::config::duration;
+use super::{
+    names::{Authority, Registry},
+    size,
+};
 
-const TIMEOUT_MAX: Duration = Duration::from_hours(1);
-const MAX_CONCURRENT_MAX: usize = 1024;
+mod connection;
+mod credentials;
+mod url;
+
+pub use connection::ConnectionConfig;
+pub use credentials::CredentialsConfig;
+pub use url::BaseUrl;
 
 /// A place that packages come from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,86 +32,41 @@ pub struct OciConfig {
     /// `host[:port][/prefix]`. Relative package URIs lie below it, and absolute ones belong to the
     /// source with the longest prefix.
     pub registry: Registry,
-    /// User, for basic or token authentication. Left out, with its file: anonymous.
+    /// `host[:port]` to connect to instead of the registry's own, which stays its name.
     #[serde(default)]
-    pub username: Option<String>,
-    /// File with the user. Read at each use, as is the password.
-    #[serde(default)]
-    pub username_file: Option<PathBuf>,
-    /// File with the password or access token.
-    #[serde(default)]
-    pub password_file: Option<PathBuf>,
-    /// PEM file with the authorities to trust besides the system's.
-    #[serde(default)]
-    pub ca_file: Option<PathBuf>,
-    /// Speak HTTP without TLS.
-    #[serde(default)]
-    pub plain_http: bool,
-    /// How long the registry may take to answer, and to send the next part of a package.
-    #[serde(default = "default_timeout", with = "duration")]
-    pub timeout: Duration,
-    /// Most requests at a time.
-    #[serde(default = "default_max_concurrent")]
-    pub max_concurrent: usize,
-    /// Largest package, in bytes or as `512Mi`.
-    #[serde(default = "default_max_package_size", with = "size")]
-    pub max_package_size: u64,
+    pub endpoint: Option<Authority>,
+    /// How it is reached. Flattened: what neither has is refused here, with its name.
+    #[serde(flatten)]
+    pub connection: ConnectionConfig,
+    /// What it is shown.
+    #[serde(flatten)]
+    pub credentials: CredentialsConfig,
 }
 
-fn default_timeout() -> Duration {
-    Duration::from_secs(30)
+impl OciConfig {
+    /// `host[:port]` that requests go to.
+    pub(super) fn contact(&self) -> &str {
+        let endpoint = self.endpoint.as_ref().map(Authority::as_str);
+        endpoint.unwrap_or(&self.registry.authority)
+    }
 }
 
-fn default_max_concurrent() -> usize {
-    16
-}
+/// A key that cannot stand, and why.
+pub type Problem = (&'static str, &'static str);
 
-fn default_max_package_size() -> u64 {
-    512 << 20
+/// The keys of the checks that say that something is wrong.
+fn wrong(checks: impl IntoIterator<Item = (bool, &'static str, &'static str)>) -> Vec<Problem> {
+    let checks = checks.into_iter().filter(|(wrong, ..)| *wrong);
+    checks.map(|(_, key, message)| (key, message)).collect()
 }
 
 impl SourceConfig {
-    /// What is wrong with it beyond the form of single values: the key, and why.
-    pub fn problems(&self) -> Vec<(&'static str, &'static str)> {
+    /// What is wrong with it beyond the form of single values.
+    pub fn problems(&self) -> Vec<Problem> {
         let Self::Oci(oci) = self;
-        let user = oci.username.is_some() || oci.username_file.is_some();
-        let checks = [
-            (
-                oci.username.is_some() && oci.username_file.is_some(),
-                "usernameFile",
-                "must not stand beside username",
-            ),
-            (
-                user != oci.password_file.is_some(),
-                "passwordFile",
-                "goes with username or usernameFile",
-            ),
-            (
-                oci.plain_http && oci.ca_file.is_some(),
-                "caFile",
-                "means nothing with plainHttp",
-            ),
-            (
-                oci.timeout.is_zero() || oci.timeout > TIMEOUT_MAX,
-                "timeout",
-                "must be more than 0 and at most 1h",
-            ),
-            (
-                !(1..=MAX_CONCURRENT_MAX).contains(&oci.max_concurrent),
-                "maxConcurrent",
-                "must be 1 to 1024",
-            ),
-            (
-                oci.max_package_size == 0,
-                "maxPackageSize",
-                "must be more than 0",
-            ),
-        ];
-        checks
-            .into_iter()
-            .filter(|(wrong, ..)| *wrong)
-            .map(|(_, key, message)| (key, message))
-            .collect()
+        let mut problems = oci.connection.problems();
+        problems.extend(oci.credentials.problems());
+        problems
     }
 }
 
@@ -130,6 +92,8 @@ impl Default for CacheConfig {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn read(json: &str) -> Result<SourceConfig, serde_json::Error> {
@@ -142,10 +106,10 @@ mod tests {
             read(r#"{"kind": "oci", "registry": "host:5000/team"}"#).unwrap();
         assert_eq!(oci.registry.to_string(), "host:5000/team");
         assert_eq!(
-            (oci.timeout, oci.max_package_size),
+            (oci.connection.timeout, oci.connection.max_package_size),
             (Duration::from_secs(30), 512 << 20)
         );
-        assert!(!oci.plain_http);
+        assert!(!oci.connection.plain_http);
     }
 
     #[test]
@@ -153,7 +117,7 @@ mod tests {
         let error = read(r#"{"kind": "oci", "registry": "host", "pasword": "x"}"#)
             .unwrap_err()
             .to_string();
-        assert!(error.contains("pasword"), "{error}");
+        assert!(error.contains("unknown field `pasword`"), "{error}");
         assert!(read(r#"{"kind": "ftp", "registry": "host"}"#).is_err());
         assert!(read(r#"{"kind": "oci", "registry": "https://host"}"#).is_err());
     }
@@ -166,38 +130,49 @@ mod tests {
         .unwrap();
         let SourceConfig::Oci(again) = read(&serde_json::to_string(&config).unwrap()).unwrap();
         assert_eq!(
-            (again.timeout, again.max_package_size),
+            (again.connection.timeout, again.connection.max_package_size),
             (Duration::from_secs(5), 1 << 20)
         );
     }
 
     #[test]
     fn contradictions_and_bounds() {
-        let keys = |json: &str| {
-            read(json)
+        let keys = |more: &str| {
+            read(&format!(r#"{{"kind": "oci", "registry": "h", {more}}}"#))
                 .unwrap()
                 .problems()
                 .into_iter()
                 .map(|(key, _)| key)
                 .collect::<Vec<_>>()
         };
-        assert_eq!(
-            keys(r#"{"kind": "oci", "registry": "h", "username": "u"}"#),
-            ["passwordFile"]
-        );
-        assert_eq!(
-            keys(r#"{"kind": "oci", "registry": "h", "passwordFile": "/p"}"#),
-            ["passwordFile"]
-        );
-        assert_eq!(
-            keys(r#"{"kind": "oci", "registry": "h", "plainHttp": true, "caFile": "/ca"}"#),
-            ["caFile"]
-        );
-        let extreme = r#"{"kind": "oci", "registry": "h", "timeout": "2h", "maxConcurrent": 18446744073709551615}"#;
-        assert_eq!(keys(extreme), ["timeout", "maxConcurrent"]);
-        assert!(
-            keys(r#"{"kind": "oci", "registry": "h", "username": "u", "passwordFile": "/p"}"#)
-                .is_empty()
-        );
+        for (more, expected) in [
+            (r#""username": "u""#, vec!["passwordFile"]),
+            (r#""passwordFile": "/p""#, vec!["passwordFile"]),
+            (
+                r#""username": "u", "usernameFile": "/u", "passwordFile": "/p""#,
+                vec!["usernameFile"],
+            ),
+            (
+                r#""tokenFile": "/t", "dockerConfigFile": "/d""#,
+                vec!["dockerConfigFile"],
+            ),
+            (r#""plainHttp": true, "caFile": "/ca""#, vec!["caFile"]),
+            (
+                r#""plainHttp": true, "certFile": "/c", "keyFile": "/k""#,
+                vec!["certFile"],
+            ),
+            (r#""certFile": "/c""#, vec!["keyFile"]),
+            (r#""rate": 0"#, vec!["rate"]),
+            (
+                r#""timeout": "2h", "maxConcurrent": 18446744073709551615"#,
+                vec!["timeout", "maxConcurrent"],
+            ),
+            (
+                r#""username": "u", "passwordFile": "/p", "rate": 0.5, "proxy": "http://proxy:3128""#,
+                vec![],
+            ),
+        ] {
+            assert_eq!(keys(more), expected, "{more}");
+        }
     }
 }

@@ -5,13 +5,117 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use flyte_registration_crd::Reason;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::io::AsyncReadExt as _;
 
-use super::OciConfig;
+use super::{config::CredentialsConfig, error::Failure};
+
+mod docker;
+
+use docker::DockerConfig;
 
 /// Longest user or password. Access tokens may be several KiB long.
 const LENGTH_MAX: u64 = 64 * 1024;
+/// Longest Docker configuration: as much as a Kubernetes secret holds.
+const DOCKER_CONFIG_MAX: u64 = 1 << 20;
+
+/// What one request shows.
+#[derive(Clone, Debug)]
+pub(crate) enum Secret {
+    /// A user and a password, for basic authentication or a token service.
+    Password(Credentials),
+    /// A token, shown as it is.
+    Token(SecretString),
+}
+
+/// All that a source may show.
+#[derive(Clone, Debug)]
+pub(crate) enum Held {
+    /// The same everywhere.
+    One(Secret),
+    /// Depending on registry and repository.
+    ByPath(DockerConfig),
+}
+
+/// Where a source's credentials come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Provider {
+    /// Files with a user and a password.
+    Password(CredentialFiles),
+    /// A file with a token.
+    Token(PathBuf),
+    /// A file as Docker has it.
+    DockerConfig(PathBuf),
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Password(one), Self::Password(other)) => one == other,
+            (Self::Token(one), Self::Token(other)) => one.expose_secret() == other.expose_secret(),
+            _ => false,
+        }
+    }
+}
+
+impl PartialEq for Held {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::One(one), Self::One(other)) => one == other,
+            (Self::ByPath(one), Self::ByPath(other)) => one == other,
+            _ => false,
+        }
+    }
+}
+
+impl Held {
+    /// What is shown for `repository` on `registry` (`host[:port]`).
+    pub(crate) fn secret(&self, registry: &str, repository: &str) -> Option<&Secret> {
+        match self {
+            Self::One(secret) => Some(secret),
+            Self::ByPath(config) => config.secret(registry, repository),
+        }
+    }
+}
+
+impl Provider {
+    /// That of a source; `None` for anonymous access.
+    pub(super) fn of(config: &CredentialsConfig) -> Option<Self> {
+        if let Some(file) = &config.token_file {
+            return Some(Self::Token(file.clone()));
+        }
+        if let Some(file) = &config.docker_config_file {
+            return Some(Self::DockerConfig(file.clone()));
+        }
+        let (user, user_file) = (config.username.as_deref(), config.username_file.as_deref());
+        (user.is_some() || user_file.is_some()).then_some(())?;
+        let password = config.password_file.as_deref()?;
+        Some(Self::Password(CredentialFiles::either(
+            user, user_file, password,
+        )))
+    }
+
+    /// What it holds now. The files are small and in memory (secret volumes are), so that they are
+    /// read at each use and no change is missed.
+    pub(crate) async fn read(&self) -> Result<Held, Failure> {
+        let held = match self {
+            Self::Password(files) => files.read().await.map(Secret::Password).map(Held::One),
+            Self::Token(file) => read(file, LENGTH_MAX)
+                .await
+                .map(Secret::Token)
+                .map(Held::One),
+            Self::DockerConfig(file) => read(file, DOCKER_CONFIG_MAX)
+                .await
+                .and_then(|text| DockerConfig::parse(&text))
+                .map(Held::ByPath),
+        };
+        held.map_err(|error| {
+            let message = "the hub cannot read the source's credentials";
+            Failure::new(Reason::SourceUnauthorized, message).because(error)
+        })
+    }
+}
 
 /// A user and a password.
 #[derive(Clone, Debug)]
@@ -41,19 +145,6 @@ enum Username {
 }
 
 impl CredentialFiles {
-    /// Those of a source; `None` for anonymous access.
-    pub(super) fn of(config: &OciConfig) -> Option<Self> {
-        let username = match (&config.username, &config.username_file) {
-            (_, Some(file)) => Username::File(file.clone()),
-            (Some(name), None) => Username::Given(name.clone().into()),
-            (None, None) => return None,
-        };
-        Some(Self {
-            username,
-            password: config.password_file.clone()?,
-        })
-    }
-
     /// A user given or in a file, and the password in a file.
     pub(crate) fn either(
         username: Option<&str>,
@@ -80,20 +171,20 @@ impl CredentialFiles {
     pub(crate) async fn read(&self) -> io::Result<Credentials> {
         let username = match &self.username {
             Username::Given(name) => name.clone(),
-            Username::File(file) => read(file).await?,
+            Username::File(file) => read(file, LENGTH_MAX).await?,
         };
         Ok(Credentials {
             username,
-            password: read(&self.password).await?,
+            password: read(&self.password, LENGTH_MAX).await?,
         })
     }
 }
 
-async fn read(path: &PathBuf) -> io::Result<SecretString> {
+async fn read(path: &Path, max: u64) -> io::Result<SecretString> {
     let mut text = String::new();
     let file = tokio::fs::File::open(path).await?;
-    file.take(LENGTH_MAX + 1).read_to_string(&mut text).await?;
-    if text.len() as u64 > LENGTH_MAX {
+    file.take(max + 1).read_to_string(&mut text).await?;
+    if text.len() as u64 > max {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
     text.truncate(text.trim_end_matches(['\r', '\n']).len());

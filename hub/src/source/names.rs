@@ -71,6 +71,34 @@ impl io::Write for HashWriter {
     }
 }
 
+/// `host[:port]`, in lower case.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Authority(String);
+
+impl Authority {
+    /// As in a URL.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Authority {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        authority(&text)
+            .map(Self)
+            .ok_or("must be host[:port], without a scheme")
+    }
+}
+
+impl From<Authority> for String {
+    fn from(authority: Authority) -> Self {
+        authority.0
+    }
+}
+
 /// A registry, or a part of one: `host[:port][/prefix]`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -18,17 +18,18 @@ use oci_client::manifest::{
 };
 use parking_lot::Mutex;
 use reqwest::Response;
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::time::timeout;
 use url::Url;
 
 use super::{
     OciConfig,
-    credentials::CredentialFiles,
+    credentials::Provider,
     error::Failure,
     layer::{Layer, choose},
     locate::Reference,
     names::Digest,
     proven::Proven,
+    throttle::Throttle,
 };
 
 pub(crate) mod auth;
@@ -97,7 +98,7 @@ pub(super) struct OciSource {
     host: String,
     http: reqwest::Client,
     auth: Auth,
-    permits: Semaphore,
+    throttle: Throttle,
     timeout: Duration,
     max_package_size: u64,
     proven: Mutex<Proven>,
@@ -118,23 +119,26 @@ struct Request<'a> {
 
 impl OciSource {
     pub(super) fn new(config: &OciConfig) -> Result<Self, ClientError> {
-        let base = base_url(&config.registry.authority, config.plain_http)?;
-        let http = wire::client(config.ca_file.as_deref(), config.timeout)?;
-        let files = CredentialFiles::of(config);
+        let connection = &config.connection;
+        let base = base_url(config.contact(), connection.plain_http)?;
+        let host = config.registry.authority.clone();
+        let http = wire::client(connection)?;
+        let auth = Auth::new(
+            base.clone(),
+            host.clone(),
+            Provider::of(&config.credentials),
+            Access::Pull,
+            connection.timeout,
+            http.clone(),
+        );
         Ok(Self {
-            host: config.registry.authority.clone(),
-            auth: Auth::new(
-                base.clone(),
-                files,
-                Access::Pull,
-                config.timeout,
-                http.clone(),
-            ),
+            host,
+            auth,
             base,
             http,
-            permits: Semaphore::new(config.max_concurrent),
-            timeout: config.timeout,
-            max_package_size: config.max_package_size,
+            throttle: Throttle::new(connection),
+            timeout: connection.timeout,
+            max_package_size: connection.max_package_size,
             proven: Mutex::default(),
         })
     }
@@ -145,7 +149,7 @@ impl OciSource {
         repository: &str,
         reference: &Reference,
     ) -> Result<Resolved, Failure> {
-        let _permit = self.permits.acquire().await;
+        let _permit = self.throttle.enter().await;
         let found = match self.resolve_once(repository, reference).await {
             Err(trouble) if trouble.is_broken() => self.resolve_once(repository, reference).await,
             other => other,
@@ -177,7 +181,7 @@ impl OciSource {
             offset: 0,
             missing: "no such package".to_owned(),
         };
-        let (response, _) = self.in_time(self.send(&request)).await?;
+        let (response, _) = self.send(&request).await?;
         let body = self
             .in_time(wire::body(response, MANIFEST_MAX, &self.host))
             .await?;
@@ -232,10 +236,12 @@ impl OciSource {
         if request.offset > 0 {
             builder = builder.header(RANGE, format!("bytes={}-", request.offset));
         }
-        builder
-            .send()
-            .await
-            .map_err(|error| Trouble::of(&self.host, error))
+        self.throttle.next_request().await;
+        let sent = async {
+            let sent = builder.send().await;
+            sent.map_err(|error| Trouble::of(&self.host, error))
+        };
+        self.in_time(sent).await
     }
 
     async fn in_time<T>(

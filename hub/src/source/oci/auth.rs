@@ -25,7 +25,7 @@ use super::{
 use crate::{
     flight::Flights,
     source::{
-        credentials::{CredentialFiles, Credentials},
+        credentials::{Credentials, Held, Provider, Secret},
         error::Failure,
     },
 };
@@ -48,7 +48,7 @@ pub(crate) enum Access {
 pub(crate) struct Auth {
     base: Url,
     host: String,
-    files: Option<CredentialFiles>,
+    provider: Option<Provider>,
     access: Access,
     timeout: Duration,
     http: reqwest::Client,
@@ -60,7 +60,7 @@ pub(crate) struct Auth {
 struct State {
     /// Counts the credentials that there were.
     generation: u64,
-    credentials: Option<Credentials>,
+    held: Option<Held>,
     challenge: Option<Challenge>,
     tokens: HashMap<String, Token>,
 }
@@ -80,18 +80,19 @@ pub(crate) struct Authorization {
 }
 
 impl Auth {
+    /// Authentication to the registry that is called `host`, at `base`.
     pub(crate) fn new(
         base: Url,
-        files: Option<CredentialFiles>,
+        host: String,
+        provider: Option<Provider>,
         access: Access,
         timeout: Duration,
         http: reqwest::Client,
     ) -> Self {
-        let host = base.authority().to_owned();
         Self {
             base,
             host,
-            files,
+            provider,
             access,
             timeout,
             http,
@@ -170,17 +171,14 @@ impl Auth {
 
     /// Reads the credentials again and says which they are. Others than before make all tokens void.
     pub(super) async fn generation(&self) -> Result<u64, Failure> {
-        let Some(files) = &self.files else {
+        let Some(provider) = &self.provider else {
             return Ok(0);
         };
-        let credentials = files.read().await.map_err(|error| {
-            let message = "the hub cannot read the source's credentials";
-            Failure::new(Reason::SourceUnauthorized, message).because(error)
-        })?;
+        let held = provider.read().await?;
         let mut state = self.state.lock();
-        if state.credentials.as_ref() != Some(&credentials) {
+        if state.held.as_ref() != Some(&held) {
             state.generation += 1;
-            state.credentials = Some(credentials);
+            state.held = Some(held);
             state.tokens.clear();
         }
         Ok(state.generation)
@@ -192,7 +190,11 @@ impl Auth {
         generation: u64,
         repository: &str,
     ) -> Result<HeaderValue, Trouble> {
-        let credentials = self.state.lock().credentials.clone();
+        let credentials = match self.secret(repository) {
+            Some(Secret::Token(token)) => return Ok(bearer(&token)?),
+            Some(Secret::Password(credentials)) => Some(credentials),
+            None => None,
+        };
         let Challenge::Bearer { realm, service } = challenge else {
             let wants = || self.unauthorized("asks for credentials, and the source has none");
             return Ok(basic(&credentials.ok_or_else(wants)?)?);
@@ -223,6 +225,11 @@ impl Auth {
             .fetching
             .join((generation, repository.to_owned()), fetch)
             .await?)
+    }
+
+    fn secret(&self, repository: &str) -> Option<Secret> {
+        let state = self.state.lock();
+        state.held.as_ref()?.secret(&self.host, repository).cloned()
     }
 
     fn token_url(&self, realm: &Url, service: Option<&str>, repository: &str) -> Url {
@@ -315,7 +322,7 @@ impl TokenRequest {
             * 9
             / 10;
         Ok(Token {
-            header: secret_header(&format!("Bearer {}", token.expose_secret()))?,
+            header: bearer(&token)?,
             until: asked + life,
         })
     }
@@ -328,6 +335,10 @@ fn basic(credentials: &Credentials) -> Result<HeaderValue, Failure> {
         credentials.password.expose_secret()
     );
     secret_header(&format!("Basic {}", STANDARD.encode(pair)))
+}
+
+fn bearer(token: &SecretString) -> Result<HeaderValue, Failure> {
+    secret_header(&format!("Bearer {}", token.expose_secret()))
 }
 
 fn secret_header(text: &str) -> Result<HeaderValue, Failure> {

@@ -36,10 +36,10 @@ impl OciSource {
         repository: &str,
         digest: &Digest,
     ) -> Result<(), Failure> {
-        let _permit = self.permits.acquire().await;
+        let _permit = self.throttle.enter().await;
         let request = request(Method::HEAD, repository, digest, 0);
-        let answer = match self.in_time(self.send(&request)).await {
-            Err(trouble) if trouble.is_broken() => self.in_time(self.send(&request)).await,
+        let answer = match self.send(&request).await {
+            Err(trouble) if trouble.is_broken() => self.send(&request).await,
             other => other,
         };
         let (_, authorization) = answer?;
@@ -63,7 +63,7 @@ impl OciSource {
             );
             return Err(Failure::new(Reason::PackageTooLarge, message));
         }
-        let _permit = self.permits.acquire().await;
+        let _permit = self.throttle.enter().await;
         let mut incoming = cache
             .begin(&layer.digest, layer.size)
             .await
@@ -106,7 +106,7 @@ impl OciSource {
         incoming: &mut Incoming,
     ) -> Result<Authorization, Trouble> {
         let request = request(Method::GET, repository, &layer.digest, incoming.written());
-        let (mut response, authorization) = self.in_time(self.send(&request)).await?;
+        let (mut response, authorization) = self.send(&request).await?;
         if request.offset > 0 && !continues_at(&response, request.offset) {
             incoming.restart().await.map_err(Failure::cache)?;
         }

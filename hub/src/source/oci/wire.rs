@@ -1,18 +1,18 @@
 //! HTTP as registries speak it: the client, bounded bodies, and what refusals mean.
 
-use std::{path::Path, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use flyte_registration_crd::Reason;
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use jiff::{Timestamp, fmt::rfc2822};
 use oci_client::errors::{OciEnvelope, OciErrorCode};
-use reqwest::{Certificate, Response, redirect};
+use reqwest::{Certificate, Identity, Proxy, Response, redirect};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use url::Url;
 
 use super::Trouble;
-use crate::source::error::Failure;
+use crate::source::{ConnectionConfig, error::Failure};
 
 /// Largest body of a refusal or of a token service's answer.
 pub(super) const SMALL_BODY_MAX: u64 = 64 * 1024;
@@ -35,6 +35,12 @@ pub enum ClientError {
     /// It holds no certificate.
     #[error("the CA file holds no certificate in PEM")]
     NoCertificate,
+    /// The client certificate or its key cannot be read.
+    #[error("the client certificate cannot be read")]
+    ReadIdentity(#[source] std::io::Error),
+    /// They are none, or do not belong together.
+    #[error("the client certificate and its key cannot be used")]
+    Identity(#[source] reqwest::Error),
     /// TLS cannot be set up.
     #[error("TLS cannot be set up")]
     Tls(#[source] reqwest::Error),
@@ -42,7 +48,7 @@ pub enum ClientError {
 
 /// The certificates of a PEM file.
 pub(crate) fn certificates(ca_file: &Path) -> Result<Vec<CertificateDer<'static>>, ClientError> {
-    let pem = std::fs::read(ca_file).map_err(ClientError::Read)?;
+    let pem = fs::read(ca_file).map_err(ClientError::Read)?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     certificates
         .ok()
@@ -50,23 +56,43 @@ pub(crate) fn certificates(ca_file: &Path) -> Result<Vec<CertificateDer<'static>
         .ok_or(ClientError::NoCertificate)
 }
 
-/// A client for the registry at `base`.
-pub(crate) fn client(
-    ca_file: Option<&Path>,
-    timeout: Duration,
-) -> Result<reqwest::Client, ClientError> {
-    let authorities = ca_file.map(certificates).transpose()?.unwrap_or_default();
+/// A client for a source.
+pub(crate) fn client(connection: &ConnectionConfig) -> Result<reqwest::Client, ClientError> {
+    let authorities = connection
+        .ca_file
+        .as_deref()
+        .map(certificates)
+        .transpose()?;
     let authorities: Result<Vec<_>, _> = authorities
+        .unwrap_or_default()
         .iter()
         .map(|der| Certificate::from_der(der))
         .collect();
-    reqwest::Client::builder()
+    let mut builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)
         .tls_certs_merge(authorities.map_err(ClientError::Tls)?)
-        .connect_timeout(timeout)
+        .connect_timeout(connection.timeout)
         .redirect(redirect::Policy::custom(follow))
-        .build()
-        .map_err(ClientError::Tls)
+        .no_proxy();
+    if let Some(proxy) = &connection.proxy {
+        builder = builder.proxy(Proxy::all(proxy.url().clone()).map_err(ClientError::Tls)?);
+    }
+    if let Some(identity) = identity(connection)? {
+        builder = builder.identity(identity);
+    }
+    builder.build().map_err(ClientError::Tls)
+}
+
+fn identity(connection: &ConnectionConfig) -> Result<Option<Identity>, ClientError> {
+    let (Some(certificate), Some(key)) = (&connection.cert_file, &connection.key_file) else {
+        return Ok(None);
+    };
+    let mut pem = fs::read(certificate).map_err(ClientError::ReadIdentity)?;
+    pem.push(b'\n');
+    pem.extend(fs::read(key).map_err(ClientError::ReadIdentity)?);
+    Identity::from_pem(&pem)
+        .map(Some)
+        .map_err(ClientError::Identity)
 }
 
 /// Registries keep blobs elsewhere (ECR in S3) and redirect there, over https; reqwest leaves the
