@@ -153,7 +153,7 @@ impl Registrar {
         let patience = Patience::new(plan.entities.len(), Instant::now());
         let (located, location) = self.located(plan, &patience).await?.unzip();
         let plan = located.as_ref().unwrap_or(plan);
-        let found = preflight::look(admin, places, plan, &patience).await?;
+        let found = preflight::look(admin, places, writers, plan, &patience).await?;
         let mut run = Run {
             admin,
             writers,

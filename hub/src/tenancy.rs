@@ -43,6 +43,9 @@ pub struct Tenant {
     /// Launch plans may be activated.
     #[serde(default)]
     pub activate_launch_plans: bool,
+    /// Projects that are missing may be created.
+    #[serde(default)]
+    pub create_projects: bool,
 }
 
 /// Who asks for what.
@@ -69,6 +72,8 @@ pub struct Grant {
     pub sources: Vec<String>,
     /// The source of relative package URIs.
     pub default_source: Option<String>,
+    /// Whether the project may be created if it is missing.
+    pub create_project: bool,
 }
 
 /// It may not. Displays what the tenant may know.
@@ -180,6 +185,7 @@ impl Tenancy {
                 flyte_admin: tenant.flyte_admin.clone(),
                 sources: tenant.sources.clone(),
                 default_source: tenant.default_source.clone(),
+                create_project: tenant.create_projects,
             })
             .ok_or_else(|| Denial::Domain {
                 namespace: namespace.to_owned(),

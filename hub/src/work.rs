@@ -30,6 +30,7 @@ struct Registration {
     selection: package::Selection,
     options: package::Options,
     activation: package::Activation,
+    create_project: bool,
     digest: String,
     archive_digest: Option<String>,
 }
@@ -152,6 +153,7 @@ impl Runner {
             selection: order.selection.clone(),
             options: order.options.clone(),
             activation: order.activation.clone(),
+            create_project: order.create_project,
             digest: package.digest.clone(),
             archive_digest: package.archive_digest.clone(),
         };
@@ -239,6 +241,7 @@ fn plan(
         package::read(file, limits).map_err(|error| (error.reason(), error.to_string()))?;
     package::plan(&archive, &order.target, &order.selection)
         .and_then(|mut plan| {
+            plan.create_project = order.create_project;
             plan.apply(&order.options)?;
             let chosen = plan.chosen(&order.activation)?;
             Ok((plan, chosen))

@@ -15,6 +15,10 @@ mod conflict;
 mod faults;
 #[path = "registrar/fresh.rs"]
 mod fresh;
+#[path = "registrar/preflight.rs"]
+mod preflight;
+#[path = "registrar/projects.rs"]
+mod projects;
 #[path = "registrar/refused.rs"]
 mod refused;
 #[path = "registrar/tls.rs"]

@@ -44,6 +44,8 @@ pub struct Order {
     pub options: Options,
     /// Which of them are to be activated.
     pub activation: Activation,
+    /// Whether the project may be created if it is missing.
+    pub create_project: bool,
     /// Somebody asked to look again: what this hub did before does not count.
     pub recheck: bool,
 }
@@ -162,6 +164,7 @@ impl Policy {
                 raw_output_data_prefix: spec.raw_output_data_prefix.clone(),
             },
             activation,
+            create_project: grant.create_project,
             recheck: false,
         })
     }

@@ -141,6 +141,7 @@ fn policy(namespaces: &[&str], epoch: &str) -> Policy {
         iam_roles: Vec::new(),
         raw_output_data_prefixes: Vec::new(),
         activate_launch_plans: true,
+        create_projects: false,
     };
     let source =
         serde_json::from_value(json!({"kind": "oci", "registry": "registry.example"})).unwrap();

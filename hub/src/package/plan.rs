@@ -45,6 +45,8 @@ pub struct Plan {
     pub external: Vec<ExternalReference>,
     /// The code that must be uploaded, if an entity of the plan refers to it.
     pub code: Option<Code>,
+    /// Whether the project is created if it is missing. [`plan`] leaves this to who asks for it.
+    pub create_project: bool,
 }
 
 /// An entity to register.
@@ -226,6 +228,7 @@ fn arrange(
         entities: planned.collect(),
         external: external.into_iter().collect(),
         code: None,
+        create_project: false,
     })
 }
 

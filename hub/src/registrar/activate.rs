@@ -10,7 +10,7 @@ use flyte_registration_crd::{EntityAction, EntityType, Reason};
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, Registrar, Report, Shared, Trouble, swap::Swap};
+use super::{Failure, Registrar, Report, Shared, Trouble, held::is_whole, swap::Swap};
 use crate::package::{Chosen, Id, Plan};
 
 /// A launch plan that was activated.
@@ -56,10 +56,7 @@ impl Registrar {
 
 async fn activate(shared: &Arc<Shared>, id: &Id, scheduled: bool) -> Result<Activated, Trouble> {
     // FlyteAdmin takes an empty field for any.
-    if [&id.project, &id.domain, &id.name, &id.version]
-        .iter()
-        .any(|part| part.is_empty())
-    {
+    if !is_whole(id) {
         return Err(Trouble {
             reason: Reason::FlyteRejected,
             message: "an id with an empty part is never activated".to_owned(),

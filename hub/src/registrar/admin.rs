@@ -37,6 +37,7 @@ macro_rules! methods {
 methods! {
     GET_PROJECT => "GetProject",
     GET_DOMAINS => "GetDomains",
+    REGISTER_PROJECT => "RegisterProject",
     CREATE_TASK => "CreateTask",
     CREATE_WORKFLOW => "CreateWorkflow",
     CREATE_LAUNCH_PLAN => "CreateLaunchPlan",

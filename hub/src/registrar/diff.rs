@@ -55,7 +55,7 @@ impl Registrar {
         patience: &Patience,
         entity: &Planned,
     ) -> Result<Comparison, DiffError> {
-        let answer = held(&self.0.admin, patience, entity).await;
+        let answer = held(&self.0.admin, patience, entity.kind, &entity.id).await;
         let failed = |status: Status| DiffError(trouble(Reason::FlyteUnavailable, &status));
         Ok(match answer.map_err(failed)? {
             Held::Absent => Comparison::Absent,

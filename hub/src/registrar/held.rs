@@ -12,7 +12,7 @@ use super::{
     classify::{Verdict, classify},
     patience::{Patience, patiently},
 };
-use crate::package::Planned;
+use crate::package::{Id, field, text};
 
 /// What FlyteAdmin answers when it is asked for an entity.
 #[derive(Debug)]
@@ -29,13 +29,18 @@ pub(super) enum Held {
 pub(super) async fn held(
     admin: &Admin,
     patience: &Patience,
-    entity: &Planned,
+    kind: EntityType,
+    id: &Id,
 ) -> Result<Held, Status> {
+    // `GetTask` takes an empty part for any, and answers with some task.
+    if !is_whole(id) {
+        return Ok(Held::Absent);
+    }
     let request = ObjectGetRequest {
-        id: Some(entity.id.to_proto(entity.kind)),
+        id: Some(id.to_proto(kind)),
     };
     let request: Bytes = request.encode_to_vec().into();
-    let method = Method::get(entity.kind);
+    let method = Method::get(kind);
     let bytes = match patiently(patience, || admin.call(method, request.clone())).await {
         Ok(bytes) => bytes,
         Err(status) => {
@@ -46,13 +51,32 @@ pub(super) async fn held(
             };
         }
     };
-    let name = match entity.kind {
+    let name = match kind {
         EntityType::Task => "flyteidl.admin.Task",
         EntityType::Workflow => "flyteidl.admin.Workflow",
         EntityType::LaunchPlan => "flyteidl.admin.LaunchPlan",
     };
     let held = descriptor_pool()
         .get_message_by_name(name)
-        .and_then(|descriptor| DynamicMessage::decode(descriptor, bytes).ok());
+        .and_then(|descriptor| DynamicMessage::decode(descriptor, bytes).ok())
+        .filter(|held| field(held, "id").is_some_and(|other| is(other, id)));
     Ok(held.map_or(Held::Unknown, Held::Entity))
+}
+
+/// Whether no part of it is empty, which FlyteAdmin takes for any in some calls.
+pub(super) fn is_whole(id: &Id) -> bool {
+    ![&id.project, &id.domain, &id.name, &id.version]
+        .iter()
+        .any(|part| part.is_empty())
+}
+
+fn is(message: &DynamicMessage, id: &Id) -> bool {
+    [
+        ("project", &id.project),
+        ("domain", &id.domain),
+        ("name", &id.name),
+        ("version", &id.version),
+    ]
+    .iter()
+    .all(|(name, part)| text(message, name) == part.as_str())
 }

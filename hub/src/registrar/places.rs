@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use moka::future::Cache;
 
-use super::Trouble;
+use super::preflight::place::Wrong;
 use crate::package::Target;
 
 /// How long a project and domain are taken to be there still. One that goes meanwhile is
@@ -30,10 +30,20 @@ impl Places {
     pub async fn check(
         &self,
         target: &Target,
-        look: impl Future<Output = Result<(), Trouble>>,
-    ) -> Result<(), Trouble> {
+        look: impl Future<Output = Result<(), Vec<Wrong>>>,
+    ) -> Result<(), Vec<Wrong>> {
         let checked = self.0.try_get_with(key(target), look).await;
-        checked.map_err(|trouble| Trouble::clone(&trouble))
+        checked.map_err(|wrong| Vec::clone(&wrong))
+    }
+
+    /// Whether it was there a moment ago.
+    pub fn knows(&self, target: &Target) -> bool {
+        self.0.contains_key(&key(target))
+    }
+
+    /// It is there now.
+    pub async fn remember(&self, target: &Target) {
+        self.0.insert(key(target), ()).await;
     }
 
     /// A write said that it is not there.

@@ -1,34 +1,18 @@
 //! A look at FlyteAdmin before the first write.
 
-use std::collections::HashMap;
-
-use bytes::Bytes;
 use flyte_registration_crd::{EntityType, Reason};
-use flyte_registration_proto::flyteidl::{
-    admin::{
-        GetDomainRequest, GetDomainsResponse, NamedEntityIdentifier, Project, ProjectGetRequest,
-        ResourceListRequest, project::ProjectState,
-    },
-    descriptor_pool,
-};
-use prost::Message;
-use prost_reflect::DynamicMessage;
-use tonic::{Code, Status};
+use tonic::Status;
 
+use self::place::Wrong;
 use super::{
-    Trouble,
-    admin::{Admin, Method},
-    classify::{Verdict, classify, trouble},
-    compare,
-    patience::{Patience, patiently},
-    places::Places,
+    Trouble, admin::Admin, classify::trouble, patience::Patience, places::Places, report::rank,
+    writers::Writers,
 };
-use crate::package::{Plan, field, repeated, text};
+use crate::package::Plan;
 
-/// Largest page that is asked for: a few megabytes.
-const PAGE_MAX: usize = 1000;
-/// Most pages: many packages may share a version such as `latest`.
-const PAGES_MAX: usize = 20;
+mod listed;
+pub(super) mod place;
+mod references;
 
 /// What FlyteAdmin holds under an entity's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +29,13 @@ pub(super) enum Found {
     Present,
 }
 
-/// Looks whether project and domain are there, and what of the plan is, all at once.
+/// Looks whether project and domain are there, what of the plan is, and whether all that it
+/// refers to is: all at once, and what is wrong is told together. A project that is missing
+/// is created if the plan says so and nothing else is wrong.
 pub(super) async fn look(
     admin: &Admin,
     places: &Places,
+    writers: &Writers,
     plan: &Plan,
     patience: &Patience,
 ) -> Result<Vec<Found>, Trouble> {
@@ -57,16 +44,32 @@ pub(super) async fn look(
         plan,
         patience,
     };
-    let (place, tasks, workflows, launch_plans) = futures::join!(
+    let (place, references, tasks, workflows, launch_plans) = futures::join!(
         places.check(&plan.target, Box::pin(look.place())),
+        look.references(),
         look.entities(EntityType::Task),
         look.entities(EntityType::Workflow),
         look.entities(EntityType::LaunchPlan),
     );
-    place?;
+    let place = look.wrong(place);
+    let create = place == Ok(Project::ToCreate);
+    let mut troubles: Vec<_> = place.err().into_iter().chain(references.err()).collect();
     let mut found = vec![Found::Unknown; plan.entities.len()];
-    for (index, state) in [tasks?, workflows?, launch_plans?].into_iter().flatten() {
-        found[index] = state;
+    for listed in [tasks, workflows, launch_plans] {
+        match listed {
+            Ok(listed) => {
+                for (index, state) in listed {
+                    found[index] = state;
+                }
+            }
+            Err(trouble) => troubles.push(trouble),
+        }
+    }
+    if let Some(trouble) = together(troubles) {
+        return Err(trouble);
+    }
+    if create {
+        look.create_project(places, writers).await?;
     }
     Ok(found)
 }
@@ -77,131 +80,25 @@ struct Look<'a> {
     patience: &'a Patience,
 }
 
+/// Whether there is something left to do about the project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Project {
+    Active,
+    ToCreate,
+}
+
 impl Look<'_> {
-    async fn place(&self) -> Result<(), Trouble> {
-        let (project, domain) = futures::join!(self.project(), self.domain());
-        project.and(domain)
-    }
-
-    async fn project(&self) -> Result<(), Trouble> {
-        let id = &self.plan.target.project;
-        let request = ProjectGetRequest {
-            id: id.clone(),
-            ..ProjectGetRequest::default()
-        };
-        let missing = |what: &str| Trouble {
-            reason: Reason::ProjectNotFound,
-            message: format!("project {id} {what}"),
-        };
-        let answer: Project = patiently(self.patience, || {
-            self.admin.typed(Method::GET_PROJECT, &request)
-        })
-        .await
-        .map_err(|status| match status.code() {
-            Code::NotFound => missing("does not exist"),
-            _ => unavailable(&status),
-        })?;
-        match answer.state() {
-            ProjectState::Active => Ok(()),
-            _ => Err(missing("is archived")),
-        }
-    }
-
-    async fn domain(&self) -> Result<(), Trouble> {
-        let id = &self.plan.target.domain;
-        let request = GetDomainRequest::default();
-        let answer: GetDomainsResponse = patiently(self.patience, || {
-            self.admin.typed(Method::GET_DOMAINS, &request)
-        })
-        .await
-        .map_err(|status| unavailable(&status))?;
-        if answer.domains.iter().any(|domain| domain.id == *id) {
-            return Ok(());
-        }
-        let all: Vec<_> = answer
-            .domains
-            .iter()
-            .map(|domain| domain.id.as_str())
-            .collect();
-        Err(Trouble {
-            reason: Reason::DomainNotFound,
-            message: format!("domain {id} does not exist; there are {}", all.join(", ")),
-        })
-    }
-
-    /// What is there of one kind, by position in the plan; nothing if FlyteAdmin does not
-    /// say it within reasonable bounds, in which case it is asked entity by entity.
-    async fn entities(&self, kind: EntityType) -> Result<Vec<(usize, Found)>, Trouble> {
-        let entities = self.plan.entities.iter().enumerate();
-        let mut wanted: HashMap<&str, usize> = entities
-            .filter(|(_, entity)| entity.kind == kind)
-            .map(|(index, entity)| (entity.id.name.as_str(), index))
-            .collect();
-        // Filters are joined by '+', and nothing escapes it.
-        if wanted.is_empty() || self.plan.target.version.contains('+') {
-            return Ok(Vec::new());
-        }
-        let mut found = Vec::new();
-        let mut token = String::new();
-        for _ in 0..PAGES_MAX {
-            let request = self.list(wanted.len(), &token);
-            let answer = patiently(self.patience, || {
-                self.admin.call(Method::list(kind), request.clone())
-            })
-            .await;
-            let page = match answer {
-                Ok(bytes) => page(kind, &bytes),
-                Err(status) => match classify(status.code(), status.message()) {
-                    Verdict::Later | Verdict::Unusable => return Err(unavailable(&status)),
-                    _ => None,
-                },
-            };
-            let Some(page) = page else {
-                return Ok(Vec::new());
-            };
-            for item in repeated(&page, list_field(kind)) {
-                let name = field(item, "id").map(|id| text(id, "name"));
-                if let Some(index) = name.and_then(|name| wanted.remove(name)) {
-                    found.push((index, self.compare(kind, index, item)));
-                }
-            }
-            text(&page, "token").clone_into(&mut token);
-            if token.is_empty() {
-                found.extend(wanted.into_values().map(|index| (index, Found::Absent)));
-                return Ok(found);
-            }
-            if wanted.is_empty() {
-                return Ok(found);
+    /// What a look at the place comes to for this plan.
+    fn wrong(&self, checked: Result<(), Vec<Wrong>>) -> Result<Project, Trouble> {
+        let mut project = Project::Active;
+        let mut troubles = Vec::new();
+        for wrong in checked.err().unwrap_or_default() {
+            match wrong {
+                Wrong::NoProject if self.plan.create_project => project = Project::ToCreate,
+                wrong => troubles.push(wrong.trouble(&self.plan.target.project)),
             }
         }
-        Ok(found)
-    }
-
-    fn compare(&self, kind: EntityType, index: usize, held: &DynamicMessage) -> Found {
-        if kind == EntityType::Workflow {
-            Found::Present
-        } else if compare::same(&self.plan.entities[index], held) {
-            Found::Same
-        } else {
-            Found::Other
-        }
-    }
-
-    fn list(&self, wanted: usize, token: &str) -> Bytes {
-        let target = &self.plan.target;
-        let request = ResourceListRequest {
-            id: Some(NamedEntityIdentifier {
-                project: target.project.clone(),
-                domain: target.domain.clone(),
-                ..NamedEntityIdentifier::default()
-            }),
-            // A full page has a token to an empty one: room for one more saves that call.
-            limit: u32::try_from((wanted + 1).min(PAGE_MAX)).unwrap_or(1),
-            token: token.to_owned(),
-            filters: format!("eq(version,{})", target.version),
-            ..ResourceListRequest::default()
-        };
-        request.encode_to_vec().into()
+        together(troubles).map_or(Ok(project), Err)
     }
 }
 
@@ -209,20 +106,40 @@ fn unavailable(status: &Status) -> Trouble {
     trouble(Reason::FlyteUnavailable, status)
 }
 
-fn page(kind: EntityType, bytes: &Bytes) -> Option<DynamicMessage> {
-    let name = match kind {
-        EntityType::Task => "flyteidl.admin.TaskList",
-        EntityType::Workflow => "flyteidl.admin.WorkflowList",
-        EntityType::LaunchPlan => "flyteidl.admin.LaunchPlanList",
-    };
-    let descriptor = descriptor_pool().get_message_by_name(name)?;
-    DynamicMessage::decode(descriptor, bytes.clone()).ok()
+/// All troubles as one: the most telling first, each said once. `None`: there are none.
+fn together(mut troubles: Vec<Trouble>) -> Option<Trouble> {
+    troubles.sort_by_key(|trouble| rank(trouble.reason));
+    let reason = troubles.first()?.reason;
+    let mut messages: Vec<_> = troubles
+        .into_iter()
+        .map(|trouble| trouble.message)
+        .collect();
+    messages.dedup();
+    Some(Trouble {
+        reason,
+        message: messages.join("; "),
+    })
 }
 
-fn list_field(kind: EntityType) -> &'static str {
-    match kind {
-        EntityType::Task => "tasks",
-        EntityType::Workflow => "workflows",
-        EntityType::LaunchPlan => "launch_plans",
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn troubles_are_told_together() {
+        let trouble = |reason, message: &str| Trouble {
+            reason,
+            message: message.to_owned(),
+        };
+        let all = vec![
+            trouble(Reason::FlyteUnavailable, "down"),
+            trouble(Reason::ReferenceNotFound, "no task"),
+            trouble(Reason::DomainNotFound, "no domain"),
+            trouble(Reason::FlyteUnavailable, "down"),
+        ];
+        let together = together(all);
+        let expected = trouble(Reason::DomainNotFound, "no domain; no task; down");
+        assert_eq!(together, Some(expected));
+        assert_eq!(super::together(Vec::new()), None);
     }
 }

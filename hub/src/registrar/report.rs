@@ -131,7 +131,7 @@ fn called(planned: &Planned) -> String {
 
 /// How telling a reason is; the lowest is shown. What was refused for good stays so,
 /// whatever else may pass.
-fn rank(reason: Reason) -> usize {
+pub(super) fn rank(reason: Reason) -> usize {
     const ORDER: [Reason; 7] = [
         Reason::VersionConflict,
         Reason::PackageTooLarge,
@@ -244,6 +244,7 @@ mod tests {
             ],
             external: Vec::new(),
             code: None,
+            create_project: false,
         }
     }
 

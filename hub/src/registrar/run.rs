@@ -161,10 +161,12 @@ impl Run<'_> {
 
     /// Whether FlyteAdmin surely holds this entity as it is planned.
     async fn is_there(&self, entity: &Planned) -> Result<bool, Status> {
-        Ok(match held(self.admin, &self.patience, entity).await? {
-            Held::Entity(held) => compare::same(entity, &held),
-            Held::Absent | Held::Unknown => false,
-        })
+        Ok(
+            match held(self.admin, &self.patience, entity.kind, &entity.id).await? {
+                Held::Entity(held) => compare::same(entity, &held),
+                Held::Absent | Held::Unknown => false,
+            },
+        )
     }
 
     /// A conflict, and in what the two differ as far as that can be told: never in
@@ -172,7 +174,7 @@ impl Run<'_> {
     async fn conflict(&self, entity: &Planned) -> Outcome {
         let may_ask = self.explained.fetch_add(1, Ordering::Relaxed) < EXPLAINED_MAX;
         let explanation = if may_ask && !self.patience.is_over() {
-            match held(self.admin, &self.patience, entity).await {
+            match held(self.admin, &self.patience, entity.kind, &entity.id).await {
                 Ok(Held::Entity(held)) => explain(entity.kind, &entity.request, &held),
                 _ => None,
             }

@@ -20,6 +20,7 @@ fn tenant(clusters: &[&str], namespaces: &[&str], projects: &[&str], domains: &[
         iam_roles: Vec::new(),
         raw_output_data_prefixes: Vec::new(),
         activate_launch_plans: false,
+        create_projects: false,
     }
 }
 
@@ -135,6 +136,7 @@ fn extras_are_denied_unless_a_tenant_lists_them() {
         iam_roles: globs(&["arn:aws:iam::1:role/etl/*"]),
         raw_output_data_prefixes: globs(&["s3://acme/etl/*"]),
         activate_launch_plans: true,
+        create_projects: false,
         ..tenant(&["east"], &["data"], &["etl"], &["development"])
     };
     let mean = tenant(&["east"], &["data"], &["etl"], &["development"]);
@@ -189,5 +191,18 @@ fn extras_are_denied_unless_a_tenant_lists_them() {
             refused(prefix(odd)),
             format!("may not put raw output into {odd}")
         );
+    }
+}
+
+#[test]
+fn projects_are_created_only_where_the_tenant_says_so() {
+    for create in [false, true] {
+        let tenant = Tenant {
+            create_projects: create,
+            ..tenant(&["east"], &["data"], &["etl"], &["development"])
+        };
+        let tenancy = Tenancy::new([("a".to_owned(), tenant)].into());
+        let grant = tenancy.decide(ask("east", "data", "etl", "development"));
+        assert_eq!(grant.unwrap().create_project, create);
     }
 }

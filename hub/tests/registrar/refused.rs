@@ -10,9 +10,9 @@ use flyte_registration_proto::flyteidl::{
 };
 
 use super::{
-    ETL, FEATURES,
+    ETL,
     builder::{Files, launch_plan, runs, task, workflow},
-    creates, peer, planned, target,
+    peer, planned, target,
 };
 
 fn integer(name: &str) -> VariableMap {
@@ -84,7 +84,7 @@ pub fn refresh() -> WorkflowSpec {
     spec
 }
 
-fn failed(report: &Report) -> (Reason, &str) {
+pub fn failed(report: &Report) -> (Reason, &str) {
     let failure = report.failure.as_ref().unwrap();
     (failure.reason, &failure.message)
 }
@@ -171,40 +171,6 @@ async fn a_message_cut_within_a_character_arrives() {
     let report = registrar.register(&planned(ETL, &target("v1"))).await;
     let message = "FlyteAdmin answers FailedPrecondition: café or caf\u{fffd}";
     assert_eq!(failed(&report), (Reason::FlyteUnavailable, message));
-}
-
-#[tokio::test]
-async fn no_such_project_or_domain() {
-    let peer = peer().await;
-    let mut nowhere = target("v1");
-    nowhere.project = "nope".to_owned();
-    let report = peer.registrar.register(&planned(ETL, &nowhere)).await;
-    assert_eq!(
-        failed(&report),
-        (Reason::ProjectNotFound, "project nope does not exist")
-    );
-    assert_eq!(report.counts.tasks, 5);
-    let mut nowhere = target("v1");
-    nowhere.domain = "qa".to_owned();
-    let report = peer.registrar.register(&planned(ETL, &nowhere)).await;
-    let message = "domain qa does not exist; there are development, staging, production";
-    assert_eq!(failed(&report), (Reason::DomainNotFound, message));
-    assert_eq!(creates(&peer.counts()), 0);
-}
-
-#[tokio::test]
-async fn what_does_not_depend_on_a_missing_reference_is_registered() {
-    let peer = peer().await;
-    let report = peer
-        .registrar
-        .register(&planned(FEATURES, &target("v1")))
-        .await;
-    assert_eq!(failed(&report).0, Reason::ReferenceNotFound);
-    insta::assert_snapshot!(failed(&report).1);
-    // The workflow with the references, and its launch plan.
-    assert_eq!((report.counts.created, report.counts.failed), (21, 1));
-    let lost: Vec<_> = report.entities.iter().take(2).collect();
-    insta::assert_yaml_snapshot!(lost);
 }
 
 #[tokio::test]
