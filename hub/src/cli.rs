@@ -1,19 +1,42 @@
-//! The command line: `serve`, `check-config`, `push`, `inspect`, `diff`.
+//! The command line: running the hub, and its engine for people and scripts.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // the only place that speaks to a terminal
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::{config, push, serve};
 
+mod admin;
 mod diff;
+mod differences;
 mod inspect;
+mod logs;
+mod output;
+mod package;
+mod progress;
+mod register;
+mod stop;
+mod target;
+
+/// The name of the program.
+const NAME: &str = "flyte-registration-hub";
+
+/// Something stands against what was asked for.
+const FAILED: u8 = 1;
+/// It could not be tried: wrong usage, as clap has it too.
+const MISUSED: u8 = 2;
 
 /// Registers the Flyte packages that the agents' clusters ask for.
 #[derive(Debug, Parser)]
-#[command(name = "flyte-registration-hub", version)]
+#[command(name = NAME, version)]
+#[command(after_long_help = "\
+Exit codes:
+  0  done
+  1  something stands against it; diff: something is different
+  2  wrong usage; diff: or it could not be compared")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -27,10 +50,21 @@ enum Command {
     CheckConfig(ConfigFiles),
     /// Pushes a package made by `pyflyte package` to an OCI registry.
     Push(Push),
-    /// Shows how a package differs from what is registered. Only reads.
-    Diff(diff::Diff),
     /// Shows what a package holds.
     Inspect(inspect::Inspect),
+    /// Registers a package in FlyteAdmin, as the hub would, or shows what would happen.
+    Register(Box<register::Register>),
+    /// Shows how a package differs from what is registered. Only reads.
+    Diff(Box<diff::Diff>),
+    /// Prints what makes a shell complete this command line.
+    #[command(after_long_help = "\
+Examples:
+  bash: flyte-registration-hub completion bash > /etc/bash_completion.d/flyte-registration-hub
+  zsh:  flyte-registration-hub completion zsh > \"${fpath[1]}/_flyte-registration-hub\"")]
+    Completion {
+        /// The shell.
+        shell: Shell,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -77,16 +111,42 @@ pub fn main() -> ExitCode {
         Command::CheckConfig(files) => check_config(&files.config),
         Command::Inspect(inspect) => inspect.run(),
         Command::Push(push) => block_on(do_push(push)),
-        // It says more with its exit code.
+        // These say more with their exit codes.
+        Command::Register(register) => return register.run(),
         Command::Diff(diff) => return diff.run(),
+        Command::Completion { shell } => completion(shell),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(FAILED)
         }
     }
+}
+
+/// Does `work`, which says whether all is well, and speaks of errors that kept it from it.
+fn judged(work: impl Future<Output = anyhow::Result<bool>>) -> ExitCode {
+    let mut well = false;
+    let done = block_on(async {
+        well = work.await?;
+        Ok(())
+    });
+    match done {
+        Ok(()) if well => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::from(FAILED),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            let stopped = error.downcast_ref::<stop::Stopped>();
+            ExitCode::from(stopped.map_or(MISUSED, |stopped| stopped.exit_code))
+        }
+    }
+}
+
+fn completion(shell: Shell) -> anyhow::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), NAME, &mut script);
+    Ok(output::print(String::from_utf8(script)?.trim_end())?)
 }
 
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {

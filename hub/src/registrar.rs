@@ -13,6 +13,7 @@ use std::{
 
 use flyte_registration_crd::Reason;
 use thiserror::Error;
+use tokio_util::task::TaskTracker;
 
 use self::{
     admin::Admin,
@@ -34,6 +35,7 @@ mod config;
 mod diff;
 mod endpoint;
 mod explain;
+mod foresee;
 mod held;
 mod patience;
 mod places;
@@ -53,7 +55,9 @@ pub use config::FlyteAdminConfig;
 pub use diff::{Comparison, DiffError};
 pub use endpoint::EndpointError;
 pub use explain::{Change, Difference, Explanation};
+pub use foresee::Forecast;
 pub use report::{Failure, Report};
+pub use run::Watch;
 pub use upload::Open;
 
 /// One FlyteAdmin, and all that is to be known of the work on it. Clones share it: the
@@ -68,6 +72,8 @@ struct Shared {
     storage: Storage,
     writers: Writers,
     places: Places,
+    /// Activations that have begun.
+    swaps: TaskTracker,
 }
 
 impl Registrar {
@@ -80,6 +86,7 @@ impl Registrar {
             storage: Storage::new(config),
             writers: Writers::default(),
             places: Places::default(),
+            swaps: TaskTracker::new(),
         })))
     }
 
@@ -93,6 +100,13 @@ impl Registrar {
         self.0.admin.load()
     }
 
+    /// Waits until every activation that has begun is ended. A process should not exit
+    /// before: half of one leaves no schedule running.
+    pub async fn activations_ended(&self) {
+        self.0.swaps.close();
+        self.0.swaps.wait().await;
+    }
+
     /// Registers what the plan holds, as far as it is not registered already, and goes on
     /// after a failure with what does not depend on it. Dropping the future stops it; calling
     /// it again goes on where it stopped. A plan with code needs [`Self::register_from`].
@@ -104,7 +118,17 @@ impl Registrar {
     /// The same for a plan that may have code: it is taken from `package`, unless all that
     /// refers to it is registered already.
     pub async fn register_from(&self, plan: &Plan, package: Open<'_>) -> Report {
-        let report = match self.carry_out(plan, package).await {
+        self.register_watched(plan, package, &|_| ()).await
+    }
+
+    /// The same, with somebody watching.
+    pub async fn register_watched(
+        &self,
+        plan: &Plan,
+        package: Open<'_>,
+        watch: Watch<'_>,
+    ) -> Report {
+        let report = match self.carry_out(plan, package, watch).await {
             Ok(report) => report,
             Err(trouble) => Report::not_begun(plan, &trouble),
         };
@@ -142,7 +166,12 @@ impl Registrar {
         Ok(Some((plan.located(&location.native_url), location)))
     }
 
-    async fn carry_out(&self, plan: &Plan, package: Open<'_>) -> Result<Report, Trouble> {
+    async fn carry_out(
+        &self,
+        plan: &Plan,
+        package: Open<'_>,
+        watch: Watch<'_>,
+    ) -> Result<Report, Trouble> {
         let Shared {
             admin,
             storage,
@@ -161,6 +190,7 @@ impl Registrar {
             found,
             patience,
             explained: AtomicUsize::default(),
+            watch,
         };
         if let (Some(code), Some(location)) = (&plan.code, location)
             && !run.code_is_in_use().await

@@ -1,132 +1,171 @@
 //! `diff`: how a package differs from what is registered.
 
-use std::{fs::File, path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::Args;
+use flyte_registration_crd::EntityType;
+use serde::Serialize;
 
-use super::{ConfigFiles, block_on};
-use crate::{
-    config,
-    package::{self, Kind, Plan, Selection, Target},
-    registrar::{Comparison, Registrar},
+use super::{
+    admin::AdminArgs,
+    differences::{self, Shown},
+    logs::Logs,
+    output::{Output, plain, print, print_json},
+    package::PackageArg,
+    progress::Progress,
+    stop::unless_stopped,
+    target::Target,
 };
-
-/// Something is different. Misuse and failures are 2, as clap has it.
-const DIFFERENT: u8 = 1;
-const FAILED: u8 = 2;
+use crate::{
+    package::{self, Kind, Plan},
+    registrar::Comparison,
+};
 
 /// Arguments of `diff`.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 all is registered as the package has it; \
-    1 something is different or not registered; 2 wrong usage, or it could not be compared.")]
+#[command(after_long_help = "\
+Examples:
+  flyte-registration-hub diff flyte-package.tgz --config hub.yaml \\
+      --project flytesnacks --domain development --version 2024.11.21
+  flyte-registration-hub diff oci://registry.example/acme/etl --admin-endpoint dns:///flyte.example:443 \\
+      --project flytesnacks --domain development --version 2024.11.21 --output json
+
+Exit codes:
+  0  all is registered as the package has it
+  1  something is different or not registered
+  2  wrong usage, or it could not be compared")]
 pub(super) struct Diff {
     #[command(flatten)]
-    files: ConfigFiles,
-    /// The FlyteAdmin, by its name in the configuration.
-    #[arg(long, value_name = "NAME")]
-    flyte_admin: String,
-    /// The Flyte project.
-    #[arg(long)]
-    project: String,
-    /// The Flyte domain.
-    #[arg(long)]
-    domain: String,
-    /// The version to compare with.
-    #[arg(long = "version", value_name = "VERSION", id = "of-version")]
-    version: String,
-    /// Only this workflow, with all that it depends on and its launch plans.
-    #[arg(long, value_name = "NAME")]
-    workflow: Option<String>,
-    /// The package, a `.tgz` file made by `pyflyte package`.
-    package: PathBuf,
+    package: PackageArg,
+    #[command(flatten)]
+    target: Target,
+    /// How it is printed.
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    #[command(flatten)]
+    logs: Logs,
+    #[command(flatten)]
+    admin: AdminArgs,
 }
 
 impl Diff {
     pub(super) fn run(&self) -> ExitCode {
-        let mut same = true;
-        match block_on(async {
-            same = self.print().await?;
-            Ok(())
-        }) {
-            Ok(()) if same => ExitCode::SUCCESS,
-            Ok(()) => ExitCode::from(DIFFERENT),
-            Err(error) => {
-                eprintln!("error: {error:#}");
-                ExitCode::from(FAILED)
-            }
-        }
+        self.logs.start();
+        super::judged(unless_stopped(self.carry_out()))
     }
 
     /// Prints the differences. Whether there are none.
-    async fn print(&self) -> anyhow::Result<bool> {
-        let config = config::load(&self.files.config)?;
-        let admin = config.flyte_admins.get(&self.flyte_admin);
-        let admin = admin.with_context(|| {
-            let names: Vec<_> = config.flyte_admins.keys().map(String::as_str).collect();
-            let names = names.join(", ");
-            format!(
-                "there is no FlyteAdmin {}; there are: {names}",
-                self.flyte_admin
-            )
-        })?;
-        let plan = self.plan(&config.package)?;
-        let registrar = Registrar::new(&self.flyte_admin, admin)
-            .with_context(|| format!("flyteAdmins.{}", self.flyte_admin))?;
+    async fn carry_out(&self) -> anyhow::Result<bool> {
+        let config = self.admin.config()?;
+        let registrar = self.admin.registrar(config.as_ref())?;
+        let progress = Progress::new(self.logs.are_quiet());
+        progress.begin(format!("fetching {}", self.package));
+        let obtained = self.package.obtain(self.target.version(), config.as_ref());
+        let obtained = obtained
+            .await?
+            .map_err(|failure| anyhow::anyhow!("{}: {}", failure.reason, failure.message))?;
+        let limits = config.map(|config| config.package).unwrap_or_default();
+        let archive = package::read(obtained.open()?, &limits)?;
+        let (target, selection) = (self.target.target(), self.target.selection());
+        let plan = package::plan(&archive, &target, &selection)?;
+        progress.begin(format!("comparing with {}", registrar.name()));
         let comparisons = registrar.diff(&plan).await?;
-        print!("{}", rendered(&plan, &comparisons));
+        drop(progress);
+        match self.output {
+            Output::Table => print(&text(&plan, &comparisons))?,
+            Output::Json => print_json(&Found::of(registrar.name(), &plan, &comparisons))?,
+        }
         let same = |comparison: &Comparison| *comparison == Comparison::Same;
         Ok(comparisons.iter().all(same))
     }
+}
 
-    fn plan(&self, limits: &package::Limits) -> anyhow::Result<Plan> {
-        let file = File::open(&self.package)
-            .with_context(|| format!("cannot open {}", self.package.display()))?;
-        let target = Target {
-            project: self.project.clone(),
-            domain: self.domain.clone(),
-            version: self.version.clone(),
-        };
-        let selection = Selection {
-            workflow_name: self.workflow.clone(),
-        };
-        let archive = package::read(file, limits)?;
-        Ok(package::plan(&archive, &target, &selection)?)
+/// What was found, for scripts.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Found<'a> {
+    flyte_admin: &'a str,
+    project: &'a str,
+    domain: &'a str,
+    version: &'a str,
+    same: usize,
+    different: usize,
+    absent: usize,
+    entities: Vec<Entity<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Entity<'a> {
+    #[serde(rename = "type")]
+    type_: EntityType,
+    name: &'a str,
+    /// `same`, `different`, `absent`, or `unknown`: what is registered cannot be compared.
+    comparison: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    differences: Vec<Shown>,
+    /// There are more of them.
+    more: bool,
+}
+
+impl<'a> Found<'a> {
+    fn of(flyte_admin: &'a str, plan: &'a Plan, comparisons: &[Comparison]) -> Self {
+        let (same, different, absent) = counted(comparisons);
+        let entities = plan.entities.iter().zip(comparisons);
+        let entities = entities.map(|(entity, comparison)| {
+            let explanation = differences::of(comparison);
+            Entity {
+                type_: entity.kind,
+                name: &entity.id.name,
+                comparison: match comparison {
+                    Comparison::Same => "same",
+                    Comparison::Other(_) => "different",
+                    Comparison::Absent => "absent",
+                    Comparison::Unknown => "unknown",
+                },
+                differences: explanation.map(differences::shown).unwrap_or_default(),
+                more: explanation.is_some_and(|explanation| explanation.more),
+            }
+        });
+        Self {
+            flyte_admin,
+            project: &plan.target.project,
+            domain: &plan.target.domain,
+            version: &plan.target.version,
+            same,
+            different,
+            absent,
+            entities: entities.collect(),
+        }
     }
 }
 
+/// How many are the same, different, and not registered.
+fn counted(comparisons: &[Comparison]) -> (usize, usize, usize) {
+    let count = |wanted| comparisons.iter().filter(|one| **one == wanted).count();
+    let (same, absent) = (count(Comparison::Same), count(Comparison::Absent));
+    (same, comparisons.len() - same - absent, absent)
+}
+
 /// The entities that differ, each with its differences; at last the numbers.
-fn rendered(plan: &Plan, comparisons: &[Comparison]) -> String {
+fn text(plan: &Plan, comparisons: &[Comparison]) -> String {
     let mut lines = Vec::new();
-    let (mut same, mut other, mut absent) = (0, 0, 0);
     for (entity, comparison) in plan.entities.iter().zip(comparisons) {
-        // Names come out of the package, and this goes to a terminal.
-        let name = format!("{} {}", Kind(entity.kind), entity.id.name.escape_debug());
+        let name = format!("{} {}", Kind(entity.kind), plain(&entity.id.name));
         match comparison {
-            Comparison::Same => same += 1,
-            Comparison::Absent => {
-                absent += 1;
-                lines.push(format!("{name} is not registered"));
-            }
-            Comparison::Unknown => {
-                other += 1;
-                lines.push(format!(
-                    "{name} is registered as something that cannot be compared"
-                ));
-            }
+            Comparison::Same => {}
+            Comparison::Absent => lines.push(format!("{name} is not registered")),
+            Comparison::Unknown => lines.push(format!(
+                "{name} is registered as something that cannot be compared"
+            )),
             Comparison::Other(explanation) => {
-                other += 1;
                 lines.push(format!("{name} differs"));
-                let differences = explanation.differences.iter();
-                lines.extend(differences.map(|difference| format!("  {difference}")));
-                if explanation.more {
-                    lines.push("  … and more".to_owned());
-                }
+                lines.extend(differences::lines(explanation).map(|line| format!("  {line}")));
             }
         }
     }
+    let (same, other, absent) = counted(comparisons);
     lines.push(format!(
-        "{same} the same, {other} different, {absent} not registered\n"
+        "{same} the same, {other} different, {absent} not registered"
     ));
     lines.join("\n")
 }

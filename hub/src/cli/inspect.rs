@@ -3,9 +3,9 @@
 use std::{fs::File, path::PathBuf};
 
 use anyhow::Context as _;
-use clap::{Args, ValueEnum};
-use comfy_table::{Table, presets::NOTHING};
+use clap::Args;
 
+use super::output::{Output, plain, print, print_json, table};
 use crate::{
     inspect::{Inspection, Interface},
     package::{self, Limits, Selection, Target},
@@ -13,6 +13,10 @@ use crate::{
 
 /// Arguments of `inspect`.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  flyte-registration-hub inspect flyte-package.tgz
+  flyte-registration-hub inspect flyte-package.tgz --workflow etl.nightly --output json")]
 pub(super) struct Inspect {
     /// The package, a `.tgz` file made by `pyflyte package`.
     package: PathBuf,
@@ -20,17 +24,8 @@ pub(super) struct Inspect {
     #[arg(long, value_name = "NAME")]
     workflow: Option<String>,
     /// How it is printed.
-    #[arg(long, value_enum, default_value_t = Output::Table)]
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
     output: Output,
-}
-
-/// How results are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Output {
-    /// For people.
-    Table,
-    /// For scripts.
-    Json,
 }
 
 impl Inspect {
@@ -49,14 +44,13 @@ impl Inspect {
         };
         let inspection = Inspection::of(&package::plan(&archive, &target, &selection)?);
         match self.output {
-            Output::Json => println!("{}", serde_json::to_string_pretty(&inspection)?),
-            Output::Table => print(&inspection),
+            Output::Json => print_json(&inspection),
+            Output::Table => Ok(print(&text(&inspection))?),
         }
-        Ok(())
     }
 }
 
-fn print(inspection: &Inspection) {
+fn text(inspection: &Inspection) -> String {
     let mut tasks = table(&["TASK", "TYPE", "INPUTS", "OUTPUTS", "IMAGES"]);
     for task in &inspection.tasks {
         let (inputs, outputs) = sides(&task.interface);
@@ -84,20 +78,12 @@ fn print(inspection: &Inspection) {
         let (fixed, defaults) = (plan.fixed_inputs.join(", "), plan.default_inputs.join(", "));
         plans.add_row([&plan.name, &plan.workflow, &schedule, &fixed, &defaults]);
     }
-    println!("{tasks}\n\n{workflows}\n\n{plans}");
+    let mut text = format!("{tasks}\n\n{workflows}\n\n{plans}");
     if !inspection.references.is_empty() {
-        println!(
-            "\nREFERENCES, which must be registered before\n{}",
-            inspection.references.join("\n")
-        );
+        text.push_str("\n\nREFERENCES, which must be registered before\n");
+        text.push_str(&inspection.references.join("\n"));
     }
-}
-
-/// A table without lines, as kubectl prints them.
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_header(header);
-    table
+    plain(&text)
 }
 
 fn sides(interface: &Interface) -> (String, String) {

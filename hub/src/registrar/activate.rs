@@ -74,7 +74,7 @@ async fn activate(shared: &Arc<Shared>, id: &Id, scheduled: bool) -> Result<Acti
     if !scheduled && before.is_none() && !active.is_empty() {
         return Ok(activated);
     }
-    let ended = tokio::spawn(async move {
+    let ended = shared.swaps.spawn(async move {
         let result = swap.carry_out(&active).await;
         drop(writer);
         result
@@ -89,36 +89,44 @@ async fn activate(shared: &Arc<Shared>, id: &Id, scheduled: bool) -> Result<Acti
 }
 
 fn note(report: &mut Report, id: &Id, result: Result<Activated, Trouble>) {
-    let entity = report
-        .entities
-        .iter_mut()
-        .find(|entity| entity.type_ == EntityType::LaunchPlan && entity.name == id.name);
-    let (action, message) = match result {
+    match result {
         Ok(activated) => {
             let before = activated.before.as_ref();
             let message = before.map(|before| format!("version {before} was active before"));
+            report.mark(id, EntityAction::Activated, message);
             report.counts.activated += 1;
             report.activations.push(activated);
-            (EntityAction::Activated, message)
         }
-        Err(trouble) => {
-            report.counts.failed += 1;
-            let told = report.failure.as_ref().map(|failure| failure.reason);
-            // What is final is told before what may pass.
-            if told.is_none()
-                || told == Some(Reason::FlyteUnavailable)
-                    && trouble.reason != Reason::FlyteUnavailable
-            {
-                report.failure = Some(Failure {
-                    reason: trouble.reason,
-                    message: format!("launch plan {}: {}", id.name, trouble.message),
-                });
-            }
-            (EntityAction::Failed, Some(trouble.message))
+        Err(trouble) => report.fail(id, trouble),
+    }
+}
+
+impl Report {
+    /// Says what happened to a launch plan after it was registered.
+    pub(super) fn mark(&mut self, id: &Id, action: EntityAction, message: Option<String>) {
+        let entity = self
+            .entities
+            .iter_mut()
+            .find(|entity| entity.type_ == EntityType::LaunchPlan && entity.name == id.name);
+        if let Some(entity) = entity {
+            entity.action = action;
+            entity.message = message;
         }
-    };
-    if let Some(entity) = entity {
-        entity.action = action;
-        entity.message = message;
+    }
+
+    /// Says what failed of a launch plan after it was registered.
+    pub(super) fn fail(&mut self, id: &Id, trouble: Trouble) {
+        self.counts.failed += 1;
+        let told = self.failure.as_ref().map(|failure| failure.reason);
+        // What is final is told before what may pass.
+        if told.is_none()
+            || told == Some(Reason::FlyteUnavailable) && trouble.reason != Reason::FlyteUnavailable
+        {
+            self.failure = Some(Failure {
+                reason: trouble.reason,
+                message: format!("launch plan {}: {}", id.name, trouble.message),
+            });
+        }
+        self.mark(id, EntityAction::Failed, Some(trouble.message));
     }
 }

@@ -42,6 +42,23 @@ pub struct FlyteAdminConfig {
     pub epoch: String,
 }
 
+impl FlyteAdminConfig {
+    /// The one at `endpoint`, with the defaults of all else.
+    pub fn at(endpoint: impl Into<String>) -> Self {
+        Self {
+            endpoint: endpoint.into(),
+            insecure: false,
+            ca_file: None,
+            cert_file: None,
+            key_file: None,
+            auth: None,
+            max_in_flight: max_in_flight(),
+            call_timeout: call_timeout(),
+            epoch: epoch(),
+        }
+    }
+}
+
 fn max_in_flight() -> usize {
     8
 }
@@ -69,6 +86,7 @@ mod tests {
     fn defaults_and_durations() {
         let config: FlyteAdminConfig =
             serde_json::from_value(json!({"endpoint": "dns:///flyteadmin:81"})).unwrap();
+        assert_eq!(config, FlyteAdminConfig::at("dns:///flyteadmin:81"));
         assert_eq!(config.max_in_flight, 8);
         assert_eq!(config.call_timeout, Duration::from_secs(15));
         assert_eq!(config.epoch, "1");

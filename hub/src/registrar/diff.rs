@@ -30,9 +30,9 @@ pub enum Comparison {
 }
 
 /// A plan could not be compared.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 #[error("cannot compare with what is registered: {0}")]
-pub struct DiffError(Trouble);
+pub struct DiffError(pub(super) Trouble);
 
 impl Registrar {
     /// Compares what the plan holds, entity by entity and in its order, with what is

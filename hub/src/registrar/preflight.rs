@@ -74,6 +74,28 @@ pub(super) async fn look(
     Ok(found)
 }
 
+/// Looks, for who is to write nothing, whether project and domain are there, or the project
+/// would be created, and whether all that the plan refers to is.
+pub(super) async fn surroundings(
+    admin: &Admin,
+    places: &Places,
+    plan: &Plan,
+    patience: &Patience,
+) -> Result<(), Trouble> {
+    let look = Look {
+        admin,
+        plan,
+        patience,
+    };
+    let (place, references) = futures::join!(
+        places.check(&plan.target, Box::pin(look.place())),
+        look.references(),
+    );
+    let place = look.wrong(place);
+    let troubles = place.err().into_iter().chain(references.err());
+    together(troubles.collect()).map_or(Ok(()), Err)
+}
+
 struct Look<'a> {
     admin: &'a Admin,
     plan: &'a Plan,

@@ -26,7 +26,7 @@ use crate::package::{Plan, Planned};
 /// Most conflicts of one registration that are explained: each costs a call.
 const EXPLAINED_MAX: usize = 20;
 /// Longest explanation of one conflict, in bytes.
-const EXPLANATION_MAX: usize = 300;
+pub(super) const EXPLANATION_MAX: usize = 300;
 
 /// What became of an entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,9 @@ pub(super) enum Outcome {
     NotTried,
 }
 
+/// Is told how many entities of a plan are settled, whenever that changes.
+pub type Watch<'a> = &'a (dyn Fn(usize) + Send + Sync);
+
 /// One execution of a plan.
 pub(super) struct Run<'a> {
     pub(super) admin: &'a Admin,
@@ -52,6 +55,8 @@ pub(super) struct Run<'a> {
     pub(super) patience: Patience,
     /// How many conflicts were explained.
     pub(super) explained: AtomicUsize,
+    /// Who wants to know how far it is.
+    pub(super) watch: Watch<'a>,
 }
 
 impl Run<'_> {
@@ -67,6 +72,12 @@ impl Run<'_> {
                 progress.done(index);
             }
         }
+        let mut settled = self
+            .found
+            .iter()
+            .filter(|found| **found == Found::Same)
+            .count();
+        (self.watch)(settled);
         let mut running = FuturesUnordered::new();
         loop {
             while let Some(index) = progress.next() {
@@ -78,14 +89,17 @@ impl Run<'_> {
             match &outcome {
                 Outcome::Created | Outcome::Unchanged => progress.done(index),
                 // Left as not tried, what needs it too.
-                Outcome::NotTried => drop(progress.failed(index)),
+                Outcome::NotTried => settled += progress.failed(index).len(),
                 Outcome::Failed(_) | Outcome::Skipped(_) => {
                     for lost in progress.failed(index) {
                         outcomes[lost] = Outcome::Skipped(index);
+                        settled += 1;
                     }
                 }
             }
             outcomes[index] = outcome;
+            settled += 1;
+            (self.watch)(settled);
         }
     }
 

@@ -133,11 +133,21 @@ fn problem(field: &'static str, message: &str) -> SpecProblem {
 }
 
 fn broken(field: &'static str, value: &str, rule: &Rule) -> Option<SpecProblem> {
-    if value.chars().count() > rule.max_length as usize {
-        let message = format!("must be at most {} characters long", rule.max_length);
-        return Some(SpecProblem { field, message });
+    rule.broken_by(value)
+        .map(|message| SpecProblem { field, message })
+}
+
+impl Rule {
+    /// What is wrong with `value`, if it breaks the rule.
+    pub fn broken_by(&self, value: &str) -> Option<String> {
+        if value.chars().count() > self.max_length as usize {
+            return Some(format!(
+                "must be at most {} characters long",
+                self.max_length
+            ));
+        }
+        (!compiled(self).is_match(value)).then(|| self.message.to_owned())
     }
-    (!compiled(rule).is_match(value)).then(|| problem(field, rule.message))
 }
 
 #[expect(
