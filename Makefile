@@ -4,10 +4,12 @@ CARGO_TARGET_DIR ?= $(FLYTE_REG_BUILD)/target
 export FLYTE_REG_BUILD CARGO_TARGET_DIR
 
 CARGO_DENY := 0.20.2
+CARGO_FUZZ := 0.13.2
+FUZZ_SECONDS ?= 60
 RUNNER = cargo run --package flyte-registration-tests --bin flyte-registration-runner --
 
 .DEFAULT_GOAL := help
-.PHONY: help deps prerequisites peers build demo measure test check fmt
+.PHONY: help deps prerequisites peers build demo measure test fuzz check fmt
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +37,9 @@ test: deps peers build ## Run all tests, on the real peers too
 measure: peers ## Print the figures of docs/performance.md
 	cargo build --release --workspace --bins
 	@cargo run --release --quiet --package flyte-registration-tests --bin flyte-registration-runner -- measure
+
+fuzz: prerequisites ## Fuzz what reads foreign bytes, FUZZ_SECONDS=60 for each target
+	@sh fuzz/run.sh $(CARGO_FUZZ) $(FUZZ_SECONDS) $(FLYTE_REG_BUILD)/fuzz
 
 check: deps prerequisites ## Formatting, lints, licences, documentation
 	cargo fmt --all --check

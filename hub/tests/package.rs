@@ -10,8 +10,12 @@ mod archive;
 mod builder;
 #[path = "package/code.rs"]
 mod code;
+#[path = "package/corpus.rs"]
+mod corpus;
 #[path = "package/entities.rs"]
 mod entities;
+#[path = "package/properties.rs"]
+mod properties;
 #[path = "package/real.rs"]
 mod real;
 #[path = "package/selection.rs"]

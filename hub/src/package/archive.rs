@@ -52,6 +52,11 @@ pub fn read(source: impl Read, limits: &Limits) -> Result<Archive, PackageError>
     Ok(reader.archive)
 }
 
+/// What an extension says of the member after it.
+struct Extension {
+    name: Option<Vec<u8>>,
+}
+
 struct Reader {
     archive: Archive,
     allowance: Allowance,
@@ -63,31 +68,33 @@ impl Reader {
     fn members<R: Read>(&mut self, tar: &mut tar::Archive<R>) -> Result<(), PackageError> {
         // Raw, as the crate would otherwise hold long names of any length in memory.
         let entries = tar.entries().map_err(|_| PackageError::NotTar)?.raw(true);
-        let mut long_name = None;
+        let mut extension: Option<Extension> = None;
         for entry in entries {
             let mut entry = entry.map_err(|_| self.damaged())?;
             let kind = entry.header().entry_type();
             if kind.is_gnu_longname() || kind.is_pax_local_extensions() {
-                long_name = self.extension(&mut entry)?.or(long_name);
+                let read = self.extension(&mut entry)?;
+                if extension.replace(read).is_some() {
+                    // Which of them counts is read differently by different readers.
+                    let shown = String::from_utf8_lossy(&entry.header().path_bytes()).into_owned();
+                    return Err(problem(shown, What::Extension));
+                }
                 continue;
             }
-            let name = match long_name.take() {
+            let name = match extension.take().and_then(|extension| extension.name) {
                 Some(name) => name,
                 None => entry.header().path_bytes().into_owned(),
             };
             self.member(&name, &mut entry)?;
         }
-        match long_name {
+        match extension {
             None => Ok(()),
             Some(_) => Err(self.damaged()),
         }
     }
 
-    /// A header that belongs to the member after it: the name that it gives, if it does.
-    fn extension<R: Read>(
-        &self,
-        entry: &mut tar::Entry<'_, R>,
-    ) -> Result<Option<Vec<u8>>, PackageError> {
+    /// Reads a header that belongs to the member after it.
+    fn extension<R: Read>(&self, entry: &mut tar::Entry<'_, R>) -> Result<Extension, PackageError> {
         let shown = String::from_utf8_lossy(&entry.header().path_bytes()).into_owned();
         let refuse = || problem(shown.clone(), What::Extension);
         if entry.size() > PAX_MAX {
@@ -101,20 +108,22 @@ impl Reader {
             while content.last() == Some(&0) {
                 content.pop();
             }
-            return Ok(Some(content));
+            let name = Some(content);
+            return Ok(Extension { name });
         }
         let mut name = None;
         for line in tar::PaxExtensions::new(&content) {
             let line = line.map_err(|_| refuse())?;
             match line.key_bytes() {
-                b"path" => name = Some(line.value_bytes().to_vec()),
-                // Another size than the header's, and files with holes: read differently by different readers.
-                b"size" => return Err(refuse()),
+                b"path" if name.is_none() => name = Some(line.value_bytes().to_vec()),
+                // A second name, another size than the header's, and files with holes: read
+                // differently by different readers.
+                b"path" | b"size" => return Err(refuse()),
                 key if key.starts_with(b"GNU.sparse") => return Err(refuse()),
                 _ => {}
             }
         }
-        Ok(name)
+        Ok(Extension { name })
     }
 
     fn member<R: Read>(

@@ -186,6 +186,7 @@ fn extensions_that_readers_disagree_on() {
         &b"11 size=10\n"[..],
         b"22 GNU.sparse.major=1\n",
         b"nonsense\n",
+        b"12 path=a_1\n12 path=b_1\n",
     ] {
         let members = [
             raw(tar::EntryType::XHeader, b"x", line),
@@ -198,9 +199,35 @@ fn extensions_that_readers_disagree_on() {
 }
 
 #[test]
+fn one_extension_for_each_file() {
+    let long = || raw(tar::EntryType::GNULongName, b"x", b"0_a_1.pb\0");
+    let pax = || raw(tar::EntryType::XHeader, b"x", b"17 path=1_a_1.pb\n");
+    let file = || raw(tar::EntryType::Regular, b"2_a_1.pb", &a_task());
+    for members in [
+        [long(), long(), file()],
+        [pax(), pax(), file()],
+        [long(), pax(), file()],
+        [pax(), long(), file()],
+    ] {
+        assert_eq!(what(&tar_of(&members)), ("x".to_owned(), What::Extension));
+    }
+}
+
+#[test]
 fn an_extension_without_a_file_is_damage() {
-    let members = [raw(tar::EntryType::GNULongName, b"x", b"0_a_1.pb\0")];
-    assert!(matches!(refused(&tar_of(&members)), PackageError::NotTar));
+    let time = b"22 mtime=1700000000.5\n";
+    for extension in [
+        raw(tar::EntryType::GNULongName, b"x", b"0_a_1.pb\0"),
+        raw(tar::EntryType::XHeader, b"x", time),
+    ] {
+        assert!(matches!(
+            refused(&tar_of(std::slice::from_ref(&extension))),
+            PackageError::NotTar
+        ));
+        let file = raw(tar::EntryType::Regular, b"0_a_1.pb", &a_task());
+        let error = refused(&tar_of(&[file, extension]));
+        assert!(matches!(error, PackageError::Damaged { .. }), "{error:?}");
+    }
 }
 
 #[test]

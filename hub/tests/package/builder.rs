@@ -149,7 +149,7 @@ pub fn launch_plan(name: &str, workflow: &str) -> LaunchPlan {
 }
 
 /// The files of a package with these entities, each in its place by its type.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Files(pub Vec<(String, Vec<u8>)>);
 
 impl Files {

@@ -4,9 +4,7 @@ use flyte_registration_hub::package::{
     Limits, PackageError, Plan, Selection, Target, What, plan, read,
 };
 use flyte_registration_proto::flyteidl::{
-    admin::{
-        LaunchPlanCreateRequest, TaskCreateRequest, TaskSpec, WorkflowCreateRequest, WorkflowSpec,
-    },
+    admin::{TaskCreateRequest, TaskSpec, WorkflowCreateRequest, WorkflowSpec},
     core::{Identifier, ResourceType, TaskTemplate, node},
 };
 use proptest::prelude::*;
@@ -447,83 +445,7 @@ fn nothing_is_planned_for_an_unusable_target() {
     }
 }
 
-fn any_files() -> impl Strategy<Value = Files> {
-    let tasks = proptest::collection::btree_set("[a-z]{1,6}", 0..6);
-    let flows = proptest::collection::btree_map(
-        "[A-Z]{1,6}",
-        proptest::collection::vec(("[a-z]{1,6}", 0..3_usize), 0..5),
-        0..5,
-    );
-    (tasks, flows)
-        .prop_map(|(tasks, flows)| {
-            let files = tasks
-                .iter()
-                .fold(Files::default(), |files, name| files.task(&task(name)));
-            flows.iter().fold(files, |files, (name, nodes)| {
-                let nodes = nodes.iter().map(|(task, shape)| match shape {
-                    0 => runs(task),
-                    1 => maps(runs(task)),
-                    _ => branches(runs(task), maps(runs(task)), runs("z")),
-                });
-                files
-                    .workflow(&workflow(name, nodes))
-                    .launch_plan(&launch_plan(name, name))
-            })
-        })
-        .prop_filter("a package holds something", |files| !files.0.is_empty())
-}
-
 proptest! {
-    #[test]
-    fn order_in_the_archive_does_not_matter(files in any_files(), seed in any::<u64>()) {
-        let mut shuffled = Files(files.0.clone());
-        // A different order for every seed, without a generator of our own.
-        shuffled.0.sort_by_key(|(name, _)| {
-            name.bytes().fold(seed, |hash, byte| hash.rotate_left(9) ^ u64::from(byte).wrapping_mul(0x9E37_79B9_7F4A_7C15))
-        });
-        let (one, two) = (plan_all(&files.package()).unwrap(), plan_all(&shuffled.package()).unwrap());
-        prop_assert_eq!(one.to_string(), two.to_string());
-        prop_assert!(one.entities.iter().zip(&two.entities).all(|(a, b)| a.request == b.request));
-        for (index, entity) in one.entities.iter().enumerate() {
-            prop_assert!(entity.needs.iter().all(|need| *need < index));
-        }
-    }
-
-    #[test]
-    fn planning_twice_is_planning_once(files in any_files()) {
-        let first = plan_all(&files.package()).unwrap();
-        let again = first.entities.iter().fold(Files::default(), |files, entity| {
-            let request = entity.request.clone();
-            match entity.kind {
-                flyte_registration_crd::EntityType::Task => {
-                    files.task(&TaskCreateRequest::decode(request).unwrap().spec.unwrap())
-                }
-                flyte_registration_crd::EntityType::Workflow => {
-                    files.workflow(&WorkflowCreateRequest::decode(request).unwrap().spec.unwrap())
-                }
-                flyte_registration_crd::EntityType::LaunchPlan => {
-                    let request = LaunchPlanCreateRequest::decode(request).unwrap();
-                    let mut plan = launch_plan("", "");
-                    (plan.id, plan.spec) = (request.id, request.spec);
-                    files.launch_plan(&plan)
-                }
-            }
-        });
-        let second = plan_all(&again.package()).unwrap();
-        let requests = |plan: &Plan| {
-            let mut all: Vec<_> = plan.entities.iter().map(|entity| entity.request.clone()).collect();
-            all.sort();
-            all
-        };
-        prop_assert_eq!(requests(&first), requests(&second));
-    }
-
-    #[test]
-    fn no_content_of_a_file_panics(content in proptest::collection::vec(any::<u8>(), 0..200), kind in 1..4) {
-        let name = format!("0_a_{kind}.pb");
-        let _ = plan_all(&package([(name.as_str(), content)]));
-    }
-
     #[test]
     fn no_change_of_a_file_panics(at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>()) {
         let mut content = referring().encode_to_vec();

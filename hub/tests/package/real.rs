@@ -11,7 +11,7 @@ use super::{plan_all, read_default};
 
 pub const ETL: &[u8] = include_bytes!("../fixtures/etl.tgz");
 const ETL_FLYTECTL: &str = include_str!("../fixtures/etl.flytectl.json");
-const FEATURES: &[u8] = include_bytes!("../fixtures/features.tgz");
+pub const FEATURES: &[u8] = include_bytes!("../fixtures/features.tgz");
 const FEATURES_FLYTECTL: &str = include_str!("../fixtures/features.flytectl.json");
 const FAST: &[u8] = include_bytes!("../fixtures/features-fast.tgz");
 const FAST_FLYTECTL: &str = include_str!("../fixtures/features-fast.flytectl.json");

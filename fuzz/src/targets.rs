@@ -1,0 +1,9 @@
+//! What is fuzzed. `hub/tests/corpus.rs` runs the same over the inputs in `fuzz/corpus`.
+
+pub mod archive;
+pub mod entity;
+pub mod faithful;
+pub mod package;
+pub mod receipt;
+pub mod sound;
+pub mod spec;
