@@ -20,20 +20,38 @@ pub const IMAGE: &str = "ghcr.io/acme/etl:2024.1";
 
 /// The package of `tests/workflows/sample`: 5 tasks, 2 workflows, and 3 launch plans, one of them with a schedule.
 pub async fn sample_package() -> Result<PathBuf> {
-    let folder = tests_dir().join("workflows/sample");
-    let mut sources = Vec::new();
-    for entry in fs::read_dir(folder.join("etl"))? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "py") {
-            let name = path
-                .strip_prefix(&folder)?
-                .to_str()
-                .context("path is not UTF-8")?
-                .to_owned();
-            sources.push((name, fs::read_to_string(&path)?));
-        }
+    package("etl", sources("sample/etl")?, &[]).await
+}
+
+/// The package of `tests/workflows/features`, one of everything that flytekit packages, with `flags`
+/// added to `pyflyte package`. It refers to [`shared_package`] in other places.
+pub async fn features_package(flags: &[&str]) -> Result<PathBuf> {
+    let flags = [&["--image", "gpu=ghcr.io/acme/gpu:v1"], flags].concat();
+    package("features", sources("features/features")?, &flags).await
+}
+
+/// The package of `tests/workflows/shared`: a task, a workflow, and 2 launch plans.
+pub async fn shared_package() -> Result<PathBuf> {
+    package("shared", sources("shared/shared.py")?, &[]).await
+}
+
+/// The files of a module in `tests/workflows`, relative to the folder that it is in.
+fn sources(module: &str) -> Result<Vec<(String, String)>> {
+    let module = tests_dir().join("workflows").join(module);
+    let root = module.parent().context("it lies in a folder")?;
+    let mut paths = vec![module.clone()];
+    if module.is_dir() {
+        let inside = fs::read_dir(&module)?.map(|entry| entry.map(|entry| entry.path()));
+        paths = inside.collect::<std::io::Result<_>>()?;
+        // Whoever imports them leaves a cache behind.
+        paths.retain(|path| path.is_file());
     }
-    package("etl", sources, &[]).await
+    let read = paths.iter().map(|path| {
+        let name = path.strip_prefix(root)?.to_str();
+        let name = name.context("path is not UTF-8")?.to_owned();
+        Ok((name, fs::read_to_string(path)?))
+    });
+    read.collect()
 }
 
 /// The package of one Python module of the given name.

@@ -159,7 +159,8 @@ const MD5_OF_CODE: [u8; 16] = [
     0xc1, 0x33, 0x67, 0x94, 0x5d, 0x5d, 0x4c, 0x91, 0x04, 0x7b, 0x3b, 0x50, 0x23, 0x4a, 0xa7, 0xab,
 ];
 
-async fn call(flyteadmin: &FlyteAdmin, path: &str, request: &[u8]) -> Result<bytes::Bytes> {
+/// The answer to any call, as bytes.
+pub async fn call(flyteadmin: &FlyteAdmin, path: &str, request: &[u8]) -> Result<bytes::Bytes> {
     let endpoint = Endpoint::from_shared(format!("http://{}", flyteadmin.endpoint()))?;
     let mut grpc = Grpc::new(endpoint.connect().await?);
     grpc.ready().await?;

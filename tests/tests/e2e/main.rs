@@ -3,6 +3,7 @@
 mod activation;
 mod fast;
 mod faults;
+mod features;
 mod fleet;
 mod kills;
 mod lifecycle;
