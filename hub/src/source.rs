@@ -8,28 +8,38 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use flyte_registration_crd::{Package, Reason};
+use url::Url;
 
+mod address;
 mod cache;
-mod config;
+pub(crate) mod client;
+pub(crate) mod config;
 pub(crate) mod credentials;
 mod error;
+mod file;
 mod layer;
 mod locate;
 pub(crate) mod names;
 pub(crate) mod oci;
 mod proven;
 mod size;
-mod throttle;
+pub(crate) mod throttle;
 
 pub use cache::{Blob, Cache};
-pub use config::{CacheConfig, ConnectionConfig, CredentialsConfig, OciConfig, SourceConfig};
+pub use client::ClientError;
+pub use config::{
+    ArtifactoryConfig, CacheConfig, ConnectionConfig, CredentialsConfig, HttpConfig, OciConfig,
+    SourceConfig,
+};
 pub use error::{Failure, SourceError};
-pub use locate::{Allowed, LocateError, PackageRef, Reference, Wanted, locate};
+pub use locate::{Allowed, LocateError, PackageRef, Place, Reference, Wanted, locate};
 pub use names::{Authority, Digest, Registry};
-pub use oci::ClientError;
 
+use client::{Client, Proxies};
+use file::FileSource;
 use layer::Layer;
 use oci::{OciSource, Resolved};
+use throttle::Pauses;
 
 use crate::flight::Flights;
 
@@ -66,38 +76,72 @@ pub enum SetupError {
     },
 }
 
+/// A source, ready for use.
+#[derive(Clone)]
+enum Source {
+    Oci(Arc<OciSource>),
+    File(Arc<FileSource>),
+}
+
+impl Source {
+    fn new(config: &SourceConfig, pauses: &mut Pauses) -> Result<Self, ClientError> {
+        let connection = config.connection();
+        let (name, base) = (config.authority().to_owned(), config.base()?);
+        let pause = pauses.of(base.authority());
+        let client = Client::new(name, base, connection, Proxies::Configured, pause)?;
+        Ok(match config {
+            SourceConfig::Oci(oci) => Self::Oci(Arc::new(OciSource::new(client, oci))),
+            SourceConfig::Artifactory(_) | SourceConfig::Http(_) => {
+                let source = FileSource::new(client, connection, config.credentials());
+                Self::File(Arc::new(source))
+            }
+        })
+    }
+}
+
 /// Who downloads a blob: source and repository.
 type Leader = (String, String);
+
+/// A package in a registry.
+struct InRegistry<'a> {
+    name: &'a str,
+    source: &'a Arc<OciSource>,
+    registry: &'a str,
+    repository: &'a str,
+    reference: &'a Reference,
+}
 
 /// All sources of a configuration, and the cache that they share. After a change of the
 /// configuration another one takes its place, over the same cache.
 pub struct Sources {
-    by_name: BTreeMap<String, Arc<OciSource>>,
+    by_name: BTreeMap<String, Source>,
     cache: Arc<Cache>,
     resolving: Flights<(String, String, Reference), Result<Resolved, Failure>>,
     /// By registry and digest: a slow registry delays nobody who has another.
     downloading: Flights<(String, Digest), (Leader, Result<Blob, Failure>)>,
     proving: Flights<(String, String, Digest), Result<(), Failure>>,
+    /// Files, by source and URL.
+    reading: Flights<(String, Url), Result<Blob, Failure>>,
 }
 
 impl Sources {
-    /// Sets the sources up. Reads their `caFile`s and makes no request.
+    /// Sets the sources up. Reads their certificates and makes no request.
     pub fn new(
         configs: &BTreeMap<String, SourceConfig>,
         cache: Arc<Cache>,
     ) -> Result<Self, SetupError> {
         let mut by_name = BTreeMap::new();
+        let mut pauses = Pauses::default();
         for (name, config) in configs {
             if let Some((key, problem)) = config.problems().into_iter().next() {
                 let name = name.clone();
                 return Err(SetupError::Config { name, key, problem });
             }
-            let SourceConfig::Oci(oci) = config;
-            let source = OciSource::new(oci).map_err(|cause| SetupError::Client {
+            let source = Source::new(config, &mut pauses).map_err(|cause| SetupError::Client {
                 name: name.clone(),
                 cause,
             })?;
-            by_name.insert(name.clone(), Arc::new(source));
+            by_name.insert(name.clone(), source);
         }
         Ok(Self {
             by_name,
@@ -105,11 +149,12 @@ impl Sources {
             resolving: Flights::default(),
             downloading: Flights::default(),
             proving: Flights::default(),
+            reading: Flights::default(),
         })
     }
 
     /// Fetches a package. One request for the manifest, and one for the archive unless it is in the
-    /// cache; who asks for the same at the same time shares them. Nothing is repeated here beyond
+    /// cache; a file is one request. Who asks for the same at the same time shares them. Nothing is repeated here beyond
     /// one attempt after a broken connection.
     pub async fn fetch(&self, package: &PackageRef) -> Result<Fetched, SourceError> {
         let fetched = self.find(package).await;
@@ -120,48 +165,84 @@ impl Sources {
     }
 
     async fn find(&self, package: &PackageRef) -> Result<Fetched, Failure> {
-        let source = self.by_name.get(&package.source).ok_or_else(|| {
+        let name = &package.source;
+        match (self.by_name.get(name), &package.place) {
+            (
+                Some(Source::Oci(source)),
+                Place::Oci {
+                    registry,
+                    repository,
+                    reference,
+                },
+            ) => {
+                let place = InRegistry {
+                    name,
+                    source,
+                    registry,
+                    repository,
+                    reference,
+                };
+                self.find_in_registry(package, &place).await
+            }
+            (Some(Source::File(source)), Place::File(url)) => {
+                self.find_file(package, source, url).await
+            }
             // The configuration changed after the package was located.
-            Failure::new(
+            _ => Err(Failure::new(
                 Reason::Denied,
-                format!("there is no source {}", package.source),
-            )
-        })?;
-        let resolved = self.resolve(source, package).await?;
-        if let Some(pinned) = &package.pinned
-            && resolved.manifest != *pinned
-        {
-            let message = format!(
-                "the manifest has the digest {}, not the pinned {pinned}",
-                resolved.manifest
-            );
-            return Err(Failure::new(Reason::DigestMismatch, message));
+                format!("there is no such source as {name}"),
+            )),
         }
-        let blob = self.obtain(source, package, &resolved.layer).await?;
+    }
+
+    async fn find_in_registry(
+        &self,
+        package: &PackageRef,
+        place: &InRegistry<'_>,
+    ) -> Result<Fetched, Failure> {
+        let resolved = self.resolve(place).await?;
+        pinned(package, "manifest", &resolved.manifest)?;
+        let blob = self.obtain(place, &resolved.layer).await?;
         let package = Package {
             uri: package.to_string(),
             digest: resolved.manifest.to_string(),
-            archive_digest: Some(blob.digest().to_string()),
-            size: i64::try_from(blob.size()).ok(),
+            source: resolved.origin.source,
+            revision: resolved.origin.revision,
+            ..described(&blob)
         };
         Ok(Fetched { package, blob })
     }
 
-    async fn resolve(
+    async fn find_file(
         &self,
-        source: &Arc<OciSource>,
         package: &PackageRef,
-    ) -> Result<Resolved, Failure> {
-        let key = (
-            package.source.clone(),
-            package.repository.clone(),
-            package.reference.clone(),
-        );
+        source: &Arc<FileSource>,
+        url: &Url,
+    ) -> Result<Fetched, Failure> {
+        let (source, cache, key) = (Arc::clone(source), Arc::clone(&self.cache), url.clone());
+        let work = || async move {
+            let blob = source.fetch(&key, &cache).await;
+            make_room(&cache, blob.as_ref().err()).await;
+            blob
+        };
+        let key = (package.source.clone(), url.clone());
+        let blob = self.reading.join(key, work).await?;
+        pinned(package, "package", blob.digest())?;
+        let package = Package {
+            uri: package.to_string(),
+            digest: blob.digest().to_string(),
+            ..described(&blob)
+        };
+        Ok(Fetched { package, blob })
+    }
+
+    async fn resolve(&self, place: &InRegistry<'_>) -> Result<Resolved, Failure> {
         let (source, repository, reference) = (
-            Arc::clone(source),
-            package.repository.clone(),
-            package.reference.clone(),
+            Arc::clone(place.source),
+            place.repository.to_owned(),
+            place.reference.clone(),
         );
+        let key = (place.name.to_owned(), repository.clone(), reference.clone());
         self.resolving
             .join(key, || async move {
                 source.resolve(&repository, &reference).await
@@ -170,15 +251,10 @@ impl Sources {
     }
 
     /// The blob, from the cache or the registry, once it is known that the repository holds it.
-    async fn obtain(
-        &self,
-        source: &Arc<OciSource>,
-        package: &PackageRef,
-        layer: &Layer,
-    ) -> Result<Blob, Failure> {
-        let me: Leader = (package.source.clone(), package.repository.clone());
+    async fn obtain(&self, place: &InRegistry<'_>, layer: &Layer) -> Result<Blob, Failure> {
+        let me: Leader = (place.name.to_owned(), place.repository.to_owned());
         loop {
-            let (leader, result) = self.download(source, package, &me, layer).await;
+            let (leader, result) = self.download(place, &me, layer).await;
             match result {
                 Ok(blob) if blob.size() != layer.size => {
                     let message =
@@ -186,7 +262,7 @@ impl Sources {
                     return Err(Failure::new(Reason::DigestMismatch, message));
                 }
                 Ok(blob) => {
-                    self.prove(source, package, layer).await?;
+                    self.prove(place, layer).await?;
                     return Ok(blob);
                 }
                 // What another repository cannot give may still be had from this one.
@@ -198,54 +274,73 @@ impl Sources {
 
     async fn download(
         &self,
-        source: &Arc<OciSource>,
-        package: &PackageRef,
+        place: &InRegistry<'_>,
         me: &Leader,
         layer: &Layer,
     ) -> (Leader, Result<Blob, Failure>) {
         let (source, cache, me, layer) = (
-            Arc::clone(source),
+            Arc::clone(place.source),
             Arc::clone(&self.cache),
             me.clone(),
             layer.clone(),
         );
-        let key = (package.registry.clone(), layer.digest.clone());
+        let key = (place.registry.to_owned(), layer.digest.clone());
         let work = || async move {
             let result = match cache.get(&layer.digest).await {
                 Ok(Some(blob)) => Ok(blob),
                 Ok(None) => source.download(&me.1, &layer, &cache).await,
                 Err(error) => Err(Failure::cache(error)),
             };
-            if result.as_ref().is_err_and(Failure::is_disk_full)
-                && let Err(error) = cache.shrink().await
-            {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "cannot make room in the cache"
-                );
-            }
+            make_room(&cache, result.as_ref().err()).await;
             (me, result)
         };
         self.downloading.join(key, work).await
     }
 
-    async fn prove(
-        &self,
-        source: &Arc<OciSource>,
-        package: &PackageRef,
-        layer: &Layer,
-    ) -> Result<(), Failure> {
-        let (repository, digest) = (package.repository.clone(), layer.digest.clone());
-        if source.is_proven(&repository, &digest).await? {
+    async fn prove(&self, place: &InRegistry<'_>, layer: &Layer) -> Result<(), Failure> {
+        let (repository, digest) = (place.repository.to_owned(), layer.digest.clone());
+        if place.source.is_proven(&repository, &digest).await? {
             return Ok(());
         }
-        let key = (package.source.clone(), repository.clone(), digest.clone());
-        let source = Arc::clone(source);
+        let key = (place.name.to_owned(), repository.clone(), digest.clone());
+        let source = Arc::clone(place.source);
         self.proving
             .join(
                 key,
                 || async move { source.prove(&repository, &digest).await },
             )
             .await
+    }
+}
+
+/// Refuses what is not what was pinned.
+fn pinned(package: &PackageRef, what: &str, actual: &Digest) -> Result<(), Failure> {
+    match &package.pinned {
+        Some(pinned) if pinned != actual => {
+            let message = format!("the {what} has the digest {actual}, not the pinned {pinned}");
+            Err(Failure::new(Reason::DigestMismatch, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the status says about the archive.
+fn described(blob: &Blob) -> Package {
+    Package {
+        archive_digest: Some(blob.digest().to_string()),
+        size: i64::try_from(blob.size()).ok(),
+        ..Package::default()
+    }
+}
+
+/// A full disk is no reason to fail again.
+async fn make_room(cache: &Arc<Cache>, failure: Option<&Failure>) {
+    if failure.is_some_and(Failure::is_disk_full)
+        && let Err(error) = cache.shrink().await
+    {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "cannot make room in the cache"
+        );
     }
 }

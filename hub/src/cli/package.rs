@@ -111,6 +111,7 @@ fn file(path: &Path) -> io::Result<Package> {
         archive_digest: Some(digest.to_string()),
         digest: digest.to_string(),
         size: i64::try_from(size).ok(),
+        ..Package::default()
     })
 }
 

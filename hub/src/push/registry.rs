@@ -1,6 +1,6 @@
 //! The way into the registry.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use oci_client::{
     Client, Reference, RegistryOperation,
@@ -13,13 +13,11 @@ use secrecy::ExposeSecret as _;
 
 use super::{Options, PushError};
 use crate::source::{
+    ClientError, ConnectionConfig,
+    client::{self, Proxies, USER_AGENT, certificates},
+    config::base_url,
     credentials::{CredentialFiles, Provider},
-    oci::{
-        ClientError,
-        auth::{Access, Auth},
-        base_url,
-        wire::{self, USER_AGENT},
-    },
+    oci::auth::{Access, Auth},
 };
 
 /// How long a registry may take to answer.
@@ -32,41 +30,22 @@ pub(super) struct Registry<'a> {
     auth: Auth,
 }
 
-/// A client for authentication. As `oci_client`'s it uses the environment's proxies.
-fn http(options: &Options) -> Result<reqwest::Client, ClientError> {
-    let authorities = options
-        .ca_file
-        .as_deref()
-        .map(wire::certificates)
-        .transpose()?;
-    let authorities: Result<Vec<_>, _> = authorities
-        .unwrap_or_default()
-        .iter()
-        .map(|der| reqwest::Certificate::from_der(der))
-        .collect();
-    reqwest::Client::builder()
-        .user_agent(USER_AGENT)
-        .tls_certs_merge(authorities.map_err(ClientError::Tls)?)
-        .connect_timeout(TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(ClientError::Tls)
-}
-
 impl<'a> Registry<'a> {
     pub(super) fn new(authority: &str, options: &'a Options) -> Result<Self, ClientError> {
-        let http = http(options)?;
+        let connection = ConnectionConfig {
+            ca_file: options.ca_file.clone(),
+            plain_http: options.plain_http,
+            timeout: TIMEOUT,
+            ..ConnectionConfig::default()
+        };
+        let base = base_url(authority, options.plain_http)?;
+        // As `oci_client`'s it uses the environment's proxies.
+        let (name, proxies) = (authority.to_owned(), Proxies::Environment);
+        let client = client::Client::new(name, base, &connection, proxies, Arc::default())?;
         let files = options.username.clone().zip(options.password_file.clone());
         let credentials = files.map(|(username, file)| CredentialFiles::new(username, file));
-        let base = base_url(authority, options.plain_http)?;
-        let auth = Auth::new(
-            base,
-            authority.to_owned(),
-            credentials.clone().map(Provider::Password),
-            Access::Push,
-            TIMEOUT,
-            http,
-        );
+        let provider = credentials.clone().map(Provider::Password);
+        let auth = Auth::new(Arc::new(client), provider, Access::Push, Vec::new());
         Ok(Self {
             options,
             credentials,
@@ -125,7 +104,7 @@ impl<'a> Registry<'a> {
             .options
             .ca_file
             .as_deref()
-            .map(wire::certificates)
+            .map(certificates)
             .transpose()?;
         let certificate = |der: CertificateDer<'_>| Certificate {
             encoding: CertificateEncoding::Der,

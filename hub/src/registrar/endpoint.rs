@@ -7,7 +7,7 @@ use tonic::transport::{Endpoint, Uri};
 
 use self::tls::Tls;
 use super::{AuthConfigError, FlyteAdminConfig};
-use crate::source::oci::wire::ClientError;
+use crate::source::ClientError;
 
 mod channels;
 mod dial;

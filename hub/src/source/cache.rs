@@ -95,14 +95,10 @@ impl Cache {
         in_background(move || cache.look_up(&digest)).await
     }
 
-    /// Begins to write a package of `size` bytes.
-    pub(super) async fn begin(
-        self: &Arc<Self>,
-        digest: &Digest,
-        size: u64,
-    ) -> io::Result<Incoming> {
-        let (cache, digest) = (Arc::clone(self), digest.clone());
-        in_background(move || Incoming::begin(cache, digest, size)).await
+    /// Begins to write a package of `size` bytes, as far as is known.
+    pub(super) async fn begin(self: &Arc<Self>, size: u64) -> io::Result<Incoming> {
+        let cache = Arc::clone(self);
+        in_background(move || Incoming::begin(cache, size)).await
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {

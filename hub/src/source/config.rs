@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ::url::Url;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -11,10 +12,12 @@ use super::{
 
 mod connection;
 mod credentials;
+mod files;
 mod url;
 
 pub use connection::ConnectionConfig;
 pub use credentials::CredentialsConfig;
+pub use files::{ArtifactoryConfig, HttpConfig};
 pub use url::BaseUrl;
 
 /// A place that packages come from.
@@ -23,6 +26,10 @@ pub use url::BaseUrl;
 pub enum SourceConfig {
     /// An OCI registry, or a part of one.
     Oci(OciConfig),
+    /// An Artifactory with generic repositories.
+    Artifactory(ArtifactoryConfig),
+    /// Any HTTP server.
+    Http(HttpConfig),
 }
 
 /// An OCI registry, or a part of one.
@@ -32,9 +39,9 @@ pub struct OciConfig {
     /// `host[:port][/prefix]`. Relative package URIs lie below it, and absolute ones belong to the
     /// source with the longest prefix.
     pub registry: Registry,
-    /// `host[:port]` to connect to instead of the registry's own, which stays its name.
+    /// Hosts of token services besides the registry's own that may be sent the credentials.
     #[serde(default)]
-    pub endpoint: Option<Authority>,
+    pub token_realms: Vec<Authority>,
     /// How it is reached. Flattened: what neither has is refused here, with its name.
     #[serde(flatten)]
     pub connection: ConnectionConfig,
@@ -43,12 +50,10 @@ pub struct OciConfig {
     pub credentials: CredentialsConfig,
 }
 
-impl OciConfig {
-    /// `host[:port]` that requests go to.
-    pub(super) fn contact(&self) -> &str {
-        let endpoint = self.endpoint.as_ref().map(Authority::as_str);
-        endpoint.unwrap_or(&self.registry.authority)
-    }
+/// The root of a host.
+pub(crate) fn base_url(authority: &str, plain_http: bool) -> Result<Url, ::url::ParseError> {
+    let scheme = if plain_http { "http" } else { "https" };
+    Url::parse(&format!("{scheme}://{authority}/"))
 }
 
 /// A key that cannot stand, and why.
@@ -61,11 +66,67 @@ fn wrong(checks: impl IntoIterator<Item = (bool, &'static str, &'static str)>) -
 }
 
 impl SourceConfig {
+    /// How it is reached.
+    pub(super) fn connection(&self) -> &ConnectionConfig {
+        match self {
+            Self::Oci(source) => &source.connection,
+            Self::Artifactory(source) => &source.connection,
+            Self::Http(source) => &source.connection,
+        }
+    }
+
+    /// What it is shown.
+    pub(super) fn credentials(&self) -> &CredentialsConfig {
+        match self {
+            Self::Oci(source) => &source.credentials,
+            Self::Artifactory(source) => &source.credentials,
+            Self::Http(source) => &source.credentials,
+        }
+    }
+
+    /// `host[:port]` that it is called by.
+    pub(super) fn authority(&self) -> &str {
+        match self {
+            Self::Oci(source) => &source.registry.authority,
+            Self::Artifactory(source) => source.url.authority(),
+            Self::Http(source) => source.url.authority(),
+        }
+    }
+
+    /// Where requests go.
+    pub(super) fn base(&self) -> Result<Url, ::url::ParseError> {
+        let connection = self.connection();
+        let endpoint = connection.endpoint.as_ref().map(Authority::as_str);
+        let contact = endpoint.unwrap_or(match self.authority() {
+            // Docker Hub's registry is not where its name leads to.
+            "docker.io" | "index.docker.io" => "registry-1.docker.io",
+            authority => authority,
+        });
+        base_url(contact, connection.plain_http)
+    }
+
     /// What is wrong with it beyond the form of single values.
     pub fn problems(&self) -> Vec<Problem> {
-        let Self::Oci(oci) = self;
-        let mut problems = oci.connection.problems();
-        problems.extend(oci.credentials.problems());
+        let mut problems = self.connection().problems();
+        problems.extend(self.credentials().problems());
+        let url = match self {
+            Self::Oci(_) => return problems,
+            Self::Artifactory(source) => &source.url,
+            Self::Http(source) => &source.url,
+        };
+        let plain = self.connection().plain_http;
+        problems.extend(wrong([
+            (
+                plain != (url.url().scheme() == "http"),
+                "url",
+                "must be https:// without plainHttp, and http:// with it",
+            ),
+            (
+                self.credentials().docker_config_file.is_some(),
+                "dockerConfigFile",
+                "is for registries",
+            ),
+        ]));
         problems
     }
 }
@@ -103,7 +164,10 @@ mod tests {
     #[test]
     fn defaults() {
         let SourceConfig::Oci(oci) =
-            read(r#"{"kind": "oci", "registry": "host:5000/team"}"#).unwrap();
+            read(r#"{"kind": "oci", "registry": "host:5000/team"}"#).unwrap()
+        else {
+            panic!("another kind")
+        };
         assert_eq!(oci.registry.to_string(), "host:5000/team");
         assert_eq!(
             (oci.connection.timeout, oci.connection.max_package_size),
@@ -128,7 +192,10 @@ mod tests {
             r#"{"kind": "oci", "registry": "host", "timeout": "5s", "maxPackageSize": "1Mi"}"#,
         )
         .unwrap();
-        let SourceConfig::Oci(again) = read(&serde_json::to_string(&config).unwrap()).unwrap();
+        let SourceConfig::Oci(again) = read(&serde_json::to_string(&config).unwrap()).unwrap()
+        else {
+            panic!("another kind")
+        };
         assert_eq!(
             (again.connection.timeout, again.connection.max_package_size),
             (Duration::from_secs(5), 1 << 20)
@@ -173,6 +240,49 @@ mod tests {
             ),
         ] {
             assert_eq!(keys(more), expected, "{more}");
+        }
+    }
+
+    #[test]
+    fn artifactory_and_http_have_their_own_keys_and_the_shared_ones() {
+        let artifactory = r#"{"kind": "artifactory", "url": "https://host/artifactory", "prefix": "flyte-local",
+            "tokenFile": "/t", "rate": 5}"#;
+        assert!(read(artifactory).unwrap().problems().is_empty());
+        let http = r#"{"kind": "http", "url": "https://host/files", "username": "u", "passwordFile": "/p"}"#;
+        assert!(read(http).unwrap().problems().is_empty());
+        for (config, key) in [
+            (
+                r#"{"kind": "http", "url": "https://h", "prefix": "a"}"#,
+                "prefix",
+            ),
+            (
+                r#"{"kind": "http", "url": "https://h", "tokenRealms": []}"#,
+                "tokenRealms",
+            ),
+            (
+                r#"{"kind": "artifactory", "url": "https://h", "registry": "h"}"#,
+                "registry",
+            ),
+            (
+                r#"{"kind": "oci", "registry": "h", "url": "https://h"}"#,
+                "url",
+            ),
+        ] {
+            let error = read(config).unwrap_err().to_string();
+            assert!(error.contains(&format!("unknown field `{key}`")), "{error}");
+        }
+        for (more, expected) in [
+            (r#""url": "http://h""#, vec!["url"]),
+            (r#""url": "http://h", "plainHttp": true"#, vec![]),
+            (r#""url": "https://h", "plainHttp": true"#, vec!["url"]),
+            (
+                r#""url": "https://h", "dockerConfigFile": "/d""#,
+                vec!["dockerConfigFile"],
+            ),
+        ] {
+            let config = read(&format!(r#"{{"kind": "http", {more}}}"#)).unwrap();
+            let keys: Vec<_> = config.problems().into_iter().map(|(key, _)| key).collect();
+            assert_eq!(keys, expected, "{more}");
         }
     }
 }

@@ -5,7 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flyte_registration_crd::Reason;
+use http::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::io::AsyncReadExt as _;
 
@@ -67,6 +69,35 @@ impl PartialEq for Held {
             _ => false,
         }
     }
+}
+
+impl Credentials {
+    /// `Authorization` for basic authentication.
+    pub(crate) fn basic(&self) -> Result<HeaderValue, Failure> {
+        let (user, password) = (self.username.expose_secret(), self.password.expose_secret());
+        let pair = STANDARD.encode(format!("{user}:{password}"));
+        sensitive(&format!("Basic {pair}"))
+    }
+}
+
+impl Secret {
+    /// `Authorization`.
+    pub(crate) fn header(&self) -> Result<HeaderValue, Failure> {
+        match self {
+            Self::Password(credentials) => credentials.basic(),
+            Self::Token(token) => sensitive(&format!("Bearer {}", token.expose_secret())),
+        }
+    }
+}
+
+/// A header that is shown nowhere but on the wire.
+fn sensitive(text: &str) -> Result<HeaderValue, Failure> {
+    let mut header = HeaderValue::from_str(text).map_err(|_| {
+        let message = "the token cannot stand in a header";
+        Failure::new(Reason::SourceUnauthorized, message)
+    })?;
+    header.set_sensitive(true);
+    Ok(header)
 }
 
 impl Held {

@@ -91,8 +91,6 @@ impl Failure {
         let error = error.without_url();
         let message = if error.is_timeout() {
             format!("{host} does not answer in time")
-        } else if error.is_redirect() {
-            format!("{host} redirects to where the hub does not follow")
         } else {
             format!("{host} {}", breakage(&error))
         };
@@ -168,6 +166,21 @@ mod tests {
             text.len() <= QUOTED_MAX && !text.chars().any(char::is_control),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_full_disk_is_told_as_the_hubs_own_and_recognized() {
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+            let failure = Failure::cache(kind.into());
+            assert_eq!(failure.reason, Reason::SourceUnavailable);
+            let message = failure.to_string();
+            assert!(
+                message.starts_with("the hub cannot keep packages: "),
+                "{message}"
+            );
+            assert!(failure.is_disk_full());
+        }
+        assert!(!Failure::cache(io::ErrorKind::PermissionDenied.into()).is_disk_full());
     }
 
     #[test]

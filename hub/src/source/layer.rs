@@ -1,9 +1,14 @@
 //! Which layer of a manifest is the package. Pure.
 
-use oci_client::manifest::{OciDescriptor, OciImageManifest};
+use std::collections::BTreeMap;
+
+use oci_client::manifest::{
+    IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciDescriptor, OciImageManifest,
+};
 use serde::Deserialize;
 
 use super::{error::quoted, names::Digest};
+use crate::push::ARTIFACT_TYPE;
 
 /// Most layers that a message lists.
 const LISTED_MAX: usize = 5;
@@ -14,6 +19,62 @@ pub(super) struct Layer {
     pub(super) digest: Digest,
     /// Bytes, by the manifest.
     pub(super) size: u64,
+}
+
+/// What a package says it was made from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// `org.opencontainers.image.source`.
+    pub(super) source: Option<String>,
+    /// `org.opencontainers.image.revision`.
+    pub(super) revision: Option<String>,
+}
+
+/// What a manifest leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// The layer that holds the package.
+    Layer(Layer, Origin),
+    /// Another manifest, out of an index.
+    Manifest(Digest, Origin),
+}
+
+impl Origin {
+    fn of(annotations: Option<&BTreeMap<String, String>>) -> Self {
+        let value = |key: &str| {
+            let value = annotations?.get(key)?;
+            (!value.is_empty()).then(|| quoted(value))
+        };
+        Self {
+            source: value("org.opencontainers.image.source"),
+            revision: value("org.opencontainers.image.revision"),
+        }
+    }
+
+    /// What this one does not say is what `outer` says.
+    pub(super) fn or(self, outer: Self) -> Self {
+        Self {
+            source: self.source.or(outer.source),
+            revision: self.revision.or(outer.revision),
+        }
+    }
+}
+
+/// An index (OCI), or a manifest list (Docker).
+#[derive(Deserialize)]
+struct Index {
+    manifests: Vec<Entry>,
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+/// A manifest in an index.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    digest: String,
+    media_type: Option<String>,
+    artifact_type: Option<String>,
+    annotations: Option<BTreeMap<String, String>>,
 }
 
 /// What tells the kinds of manifests apart.
@@ -30,8 +91,8 @@ struct Kind {
 ///
 /// Registries keep any artifact as an image manifest, and tools differ in which media types they
 /// give (`oras push` none that means something, Docker its own), hence the leniency; neither
-/// `artifactType` nor the config is looked at.
-pub(super) fn choose(manifest: &[u8]) -> Result<Layer, String> {
+/// `artifactType` nor the config is looked at. Of an index it is the one manifest that is usable.
+pub(super) fn choose(manifest: &[u8]) -> Result<Choice, String> {
     let kind: Kind = serde_json::from_slice(manifest).map_err(|error| {
         format!(
             "the manifest cannot be read: {}",
@@ -45,7 +106,7 @@ pub(super) fn choose(manifest: &[u8]) -> Result<Layer, String> {
         ));
     }
     if kind.manifests.is_some() {
-        return Err("the reference names an index of several manifests, not a package".to_owned());
+        return choose_of_index(manifest);
     }
     let manifest: OciImageManifest = serde_json::from_slice(manifest).map_err(|error| {
         format!(
@@ -71,7 +132,53 @@ pub(super) fn choose(manifest: &[u8]) -> Result<Layer, String> {
         )
     })?;
     let size = u64::try_from(layer.size).map_err(|_| "the layer has a negative size".to_owned())?;
-    Ok(Layer { digest, size })
+    let origin = Origin::of(manifest.annotations.as_ref());
+    Ok(Choice::Layer(Layer { digest, size }, origin))
+}
+
+/// The only image manifest of an index, or the only one with our artifact type. Attestations, which
+/// build tools add to whatever they push, are no images.
+fn choose_of_index(index: &[u8]) -> Result<Choice, String> {
+    let index: Index = serde_json::from_slice(index)
+        .map_err(|error| format!("the index cannot be read: {}", quoted(&error.to_string())))?;
+    let usable: Vec<_> = index
+        .manifests
+        .iter()
+        .filter(|entry| entry.is_usable())
+        .collect();
+    let ours: Vec<_> = usable
+        .iter()
+        .filter(|entry| entry.artifact_type.as_deref() == Some(ARTIFACT_TYPE))
+        .copied()
+        .collect();
+    let (([entry], _) | (_, [entry])) = (usable.as_slice(), ours.as_slice()) else {
+        return Err(format!(
+            "the reference names an index with {} manifests that could be the package, and must have one",
+            usable.len()
+        ));
+    };
+    let digest = Digest::parse(&entry.digest).ok_or_else(|| {
+        format!(
+            "the index names the digest {}, which is not sha256",
+            quoted(&entry.digest)
+        )
+    })?;
+    Ok(Choice::Manifest(
+        digest,
+        Origin::of(index.annotations.as_ref()),
+    ))
+}
+
+impl Entry {
+    fn is_usable(&self) -> bool {
+        let image = self.media_type.as_deref().is_none_or(|media_type| {
+            media_type == OCI_IMAGE_MEDIA_TYPE || media_type == IMAGE_MANIFEST_MEDIA_TYPE
+        });
+        let attests = |annotations: &BTreeMap<String, String>| {
+            annotations.contains_key("vnd.docker.reference.type")
+        };
+        image && !self.annotations.as_ref().is_some_and(attests)
+    }
 }
 
 fn title(layer: &OciDescriptor) -> Option<&str> {
@@ -114,128 +221,4 @@ fn otherwise(layers: &[OciDescriptor]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
-    const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
-
-    fn layer(media_type: &str, title: Option<&str>, letter: char) -> Value {
-        let digest = format!("sha256:{}", letter.to_string().repeat(64));
-        let mut layer = json!({"mediaType": media_type, "digest": digest, "size": 7});
-        if let Some(title) = title {
-            layer["annotations"] = json!({"org.opencontainers.image.title": title});
-        }
-        layer
-    }
-
-    fn manifest(layers: &[Value]) -> Value {
-        let config = json!({"mediaType": "application/vnd.oci.empty.v1+json", "digest": Digest::of(b"{}").as_str(), "size": 2});
-        json!({"schemaVersion": 2, "config": config, "layers": layers})
-    }
-
-    fn chosen(manifest: &Value) -> Result<char, String> {
-        choose(manifest.to_string().as_bytes())
-            .map(|layer| layer.digest.hex().chars().next().unwrap())
-    }
-
-    #[test]
-    fn the_only_layer() {
-        for media_type in [
-            OCI_LAYER,
-            DOCKER_LAYER,
-            "application/vnd.flyte.package.v1.tar+gzip",
-            "application/gzip",
-        ] {
-            assert_eq!(
-                chosen(&manifest(&[layer(media_type, None, 'a')])),
-                Ok('a'),
-                "{media_type}"
-            );
-        }
-        assert_eq!(
-            chosen(&manifest(&[layer(
-                "application/octet-stream",
-                Some("flyte-package.tgz"),
-                'a'
-            )])),
-            Ok('a')
-        );
-    }
-
-    #[test]
-    fn an_artifact_type_changes_nothing() {
-        let mut typed = manifest(&[layer(OCI_LAYER, None, 'a')]);
-        typed["artifactType"] = json!("application/vnd.example");
-        typed["mediaType"] = json!("application/vnd.oci.image.manifest.v1+json");
-        assert_eq!(chosen(&typed), Ok('a'));
-        typed["mediaType"] = json!("application/vnd.docker.distribution.manifest.v2+json");
-        assert_eq!(chosen(&typed), Ok('a'));
-    }
-
-    #[test]
-    fn the_one_with_the_title() {
-        let layers = [
-            layer("text/plain", Some("README.md"), 'a'),
-            layer("application/x", Some("pkg.tar.gz"), 'b'),
-        ];
-        assert_eq!(chosen(&manifest(&layers)), Ok('b'));
-    }
-
-    #[test]
-    fn what_is_there_instead_is_named() {
-        let two = [
-            layer(OCI_LAYER, Some("a.tgz"), 'a'),
-            layer(OCI_LAYER, Some("b.tgz"), 'b'),
-        ];
-        let message = chosen(&manifest(&two)).unwrap_err();
-        assert!(
-            message.contains("it has 2: ") && message.contains("titled b.tgz"),
-            "{message}"
-        );
-
-        let untitled = [layer(OCI_LAYER, None, 'a'), layer(OCI_LAYER, None, 'b')];
-        assert!(chosen(&manifest(&untitled)).is_err());
-        let message = chosen(&manifest(&[layer(
-            "application/vnd.cncf.helm.config",
-            None,
-            'a',
-        )]))
-        .unwrap_err();
-        assert!(message.contains("vnd.cncf.helm.config"), "{message}");
-        assert!(chosen(&manifest(&[])).unwrap_err().contains("it has 0"));
-
-        let many: Vec<_> = (0..1000)
-            .map(|_| layer(&"x".repeat(500), None, 'a'))
-            .collect();
-        assert!(chosen(&manifest(&many)).unwrap_err().len() < 1100);
-    }
-
-    #[test]
-    fn other_manifests() {
-        let index = json!({"schemaVersion": 2, "manifests": []});
-        assert!(chosen(&index).unwrap_err().contains("index"));
-        let old = json!({"schemaVersion": 1, "fsLayers": []});
-        assert!(chosen(&old).unwrap_err().contains("schema version 1"));
-    }
-
-    #[test]
-    fn descriptors_that_lie() {
-        let mut bad = layer(OCI_LAYER, None, 'a');
-        bad["digest"] = json!("sha256:../../../etc/passwd");
-        assert!(chosen(&manifest(std::slice::from_ref(&bad))).is_err());
-        bad = layer(OCI_LAYER, None, 'a');
-        bad["size"] = json!(-1);
-        assert!(chosen(&manifest(&[bad])).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            prop_assert!(choose(&bytes).is_err());
-        }
-    }
-}
+mod tests;

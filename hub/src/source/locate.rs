@@ -4,11 +4,14 @@
 use std::{collections::BTreeMap, fmt};
 
 use flyte_registration_crd::Reason;
+use url::Url;
 
 use super::{
     SourceConfig,
     names::{Digest, OciUri, is_repository, is_tag},
 };
+
+mod file;
 
 /// What the spec asks for.
 #[derive(Clone, Copy, Debug)]
@@ -30,19 +33,39 @@ pub struct Allowed<'a> {
     pub sources: &'a [String],
 }
 
+impl<'a> Allowed<'a> {
+    /// In the order in which they are preferred.
+    fn names(self) -> impl Iterator<Item = &'a str> {
+        let listed = self.sources.iter().map(String::as_str);
+        self.default_source.into_iter().chain(listed)
+    }
+}
+
 /// A package at its source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PackageRef {
     /// The source's name in the configuration.
     pub source: String,
-    /// `host[:port]` of the registry.
-    pub registry: String,
-    /// The repository, with the source's prefix.
-    pub repository: String,
-    /// The manifest in it.
-    pub reference: Reference,
-    /// The digest that the manifest must have.
+    /// Where the source has it.
+    pub place: Place,
+    /// The digest that it must have: of the manifest, or of the file.
     pub pinned: Option<Digest>,
+}
+
+/// Where a source has a package.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// In a registry.
+    Oci {
+        /// `host[:port]` of the registry.
+        registry: String,
+        /// The repository, with the source's prefix.
+        repository: String,
+        /// The manifest in it.
+        reference: Reference,
+    },
+    /// A file.
+    File(Url),
 }
 
 /// What names a manifest in its repository.
@@ -64,24 +87,30 @@ impl Reference {
     }
 }
 
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Oci {
+                registry,
+                repository,
+                reference,
+            } => {
+                let separator = if matches!(reference, Reference::Tag(_)) {
+                    ':'
+                } else {
+                    '@'
+                };
+                let reference = reference.as_str();
+                write!(f, "oci://{registry}/{repository}{separator}{reference}")
+            }
+            Self::File(url) => file::without_query(url, f),
+        }
+    }
+}
+
 impl fmt::Display for PackageRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            registry,
-            repository,
-            reference,
-            ..
-        } = self;
-        let separator = if matches!(reference, Reference::Tag(_)) {
-            ':'
-        } else {
-            '@'
-        };
-        write!(
-            f,
-            "oci://{registry}/{repository}{separator}{}",
-            reference.as_str()
-        )
+        self.place.fmt(f)
     }
 }
 
@@ -94,9 +123,6 @@ pub enum LocateError {
     /// It names nothing that a source can have.
     #[error("{0}")]
     InvalidSpec(String),
-    /// A form of URI that the hub does not serve yet.
-    #[error("{0}")]
-    NotSupported(String),
 }
 
 impl LocateError {
@@ -105,117 +131,168 @@ impl LocateError {
         match self {
             Self::Denied(_) => Reason::Denied,
             Self::InvalidSpec(_) => Reason::InvalidSpec,
-            Self::NotSupported(_) => Reason::NotSupported,
         }
+    }
+
+    fn uri(problem: impl fmt::Display) -> Self {
+        Self::InvalidSpec(format!("spec.workflowPackageUri {problem}"))
+    }
+
+    fn no_source(uri: impl fmt::Display) -> Self {
+        Self::Denied(format!("the tenant has no source for {uri}"))
     }
 }
 
 /// Finds the package.
 ///
-/// A repository belongs to the source with the longest prefix that names it, of all sources and
+/// A package belongs to the source with the longest prefix that names it, of all sources and
 /// not only the tenant's: a source for `host` must not lend its credentials for what another
-/// source, `host/private`, was made for. Where several sources name the same part of a registry,
+/// source, `host/private`, was made for. Where several sources name the same part of a host,
 /// the tenant's default one comes first, then the first of its list.
 pub fn locate(
     wanted: Wanted<'_>,
     allowed: Allowed<'_>,
     sources: &BTreeMap<String, SourceConfig>,
 ) -> Result<PackageRef, LocateError> {
-    let uri = absolute(&wanted, allowed, sources)?;
-    let digest = pin(uri.digest.as_ref(), wanted.digest)?;
-    let source = owner(&uri, allowed, sources).ok_or_else(|| {
-        LocateError::Denied(format!(
-            "the tenant has no source for oci://{}/{}",
-            uri.authority, uri.repository
-        ))
-    })?;
-    let reference = match (uri.digest, uri.tag) {
-        (Some(digest), _) => Reference::Digest(digest),
-        (None, Some(tag)) => Reference::Tag(tag),
-        (None, None) => Reference::Tag(version_tag(wanted.version)?),
-    };
-    Ok(PackageRef {
-        source: source.to_owned(),
-        registry: uri.authority,
-        repository: uri.repository,
-        reference,
-        pinned: digest,
+    let in_spec = wanted.digest.map(|digest| {
+        let invalid = || LocateError::InvalidSpec("spec.digest is not a sha256 digest".to_owned());
+        Digest::parse(digest).ok_or_else(invalid)
+    });
+    let in_spec = in_spec.transpose()?;
+    let (places, in_uri) = places(&wanted, allowed, sources)?;
+    if let (Some(in_uri), Some(in_spec)) = (&in_uri, &in_spec)
+        && in_uri != in_spec
+    {
+        let message = "spec.digest differs from the digest in workflowPackageUri";
+        return Err(LocateError::InvalidSpec(message.to_owned()));
+    }
+    let pinned = in_spec.or(in_uri);
+    let owned = places.iter().find_map(|place| {
+        let source = owner(place, allowed, sources)?;
+        Some(PackageRef {
+            source: source.to_owned(),
+            place: place.clone(),
+            pinned: pinned.clone(),
+        })
+    });
+    owned.ok_or_else(|| {
+        // Of an artifactory:// URI the tenant knows no other form.
+        match places.first() {
+            Some(place) if !wanted.uri.starts_with("artifactory://") => {
+                LocateError::no_source(place.bare())
+            }
+            _ => LocateError::no_source(wanted.uri),
+        }
     })
 }
 
-/// The URI with the tenant's default source filled in.
-fn absolute(
+impl Place {
+    /// Without tag and digest, which no source depends on.
+    fn bare(&self) -> String {
+        match self {
+            Self::Oci {
+                registry,
+                repository,
+                ..
+            } => format!("oci://{registry}/{repository}"),
+            Self::File(_) => self.to_string(),
+        }
+    }
+}
+
+/// Where it may be, in the order of preference, and the digest that the URI names. Only
+/// `artifactory://` leaves a choice: it names no host.
+fn places(
     wanted: &Wanted<'_>,
     allowed: Allowed<'_>,
     sources: &BTreeMap<String, SourceConfig>,
-) -> Result<OciUri, LocateError> {
-    let uri = wanted.uri;
-    if let Some((scheme, _)) = uri.split_once("://") {
-        return match scheme {
-            "oci" => uri.parse().map_err(|problem| {
-                LocateError::InvalidSpec(format!("spec.workflowPackageUri {problem}"))
-            }),
-            "artifactory" | "https" => Err(LocateError::NotSupported(format!(
-                "packages from {scheme}:// are not supported yet"
-            ))),
-            _ => Err(LocateError::InvalidSpec(format!(
-                "spec.workflowPackageUri has the unknown scheme {scheme}"
-            ))),
-        };
-    }
-    let default = allowed.default_source.and_then(|name| sources.get(name));
-    let Some(SourceConfig::Oci(oci)) = default else {
-        return Err(LocateError::Denied(
-            "the tenant has no default source: give an absolute URI such as oci://host/repository"
-                .to_owned(),
-        ));
-    };
-    let repository = oci.registry.repository(uri);
-    if !is_repository(&repository) {
-        return Err(LocateError::InvalidSpec(format!(
-            "spec.workflowPackageUri: {repository} names a repository that no OCI registry can have"
-        )));
-    }
-    Ok(OciUri {
-        authority: oci.registry.authority.clone(),
-        repository,
-        tag: None,
-        digest: None,
-    })
-}
-
-/// The digest of the URI and that of the spec, which must agree.
-fn pin(in_uri: Option<&Digest>, in_spec: Option<&str>) -> Result<Option<Digest>, LocateError> {
-    let invalid = |message: &str| LocateError::InvalidSpec(format!("spec.digest {message}"));
-    let in_spec = in_spec
-        .map(|digest| Digest::parse(digest).ok_or_else(|| invalid("is not a sha256 digest")))
-        .transpose()?;
-    match (in_uri, in_spec) {
-        (Some(in_uri), Some(in_spec)) if *in_uri != in_spec => {
-            Err(invalid("differs from the digest in workflowPackageUri"))
+) -> Result<(Vec<Place>, Option<Digest>), LocateError> {
+    let file = |url| (vec![Place::File(url)], None);
+    match wanted.uri.split_once("://") {
+        Some(("oci", _)) => {
+            let uri: OciUri = wanted.uri.parse().map_err(LocateError::uri)?;
+            let reference = match (uri.digest.clone(), uri.tag) {
+                (Some(digest), _) => Reference::Digest(digest),
+                (None, Some(tag)) => Reference::Tag(tag),
+                (None, None) => Reference::Tag(version_tag(wanted.version)?),
+            };
+            let place = Place::Oci {
+                registry: uri.authority,
+                repository: uri.repository,
+                reference,
+            };
+            Ok((vec![place], uri.digest))
         }
-        (in_uri, in_spec) => Ok(in_spec.or_else(|| in_uri.cloned())),
+        Some(("https", _)) => Ok(file(file::absolute(wanted.uri, wanted.version)?)),
+        Some(("artifactory", path)) => {
+            let bases = allowed.names().filter_map(|name| match sources.get(name)? {
+                SourceConfig::Artifactory(source) => Some(&source.url),
+                _ => None,
+            });
+            let urls = bases.map(|base| file::of_artifactory(base, path, wanted.version));
+            let places: Result<_, _> = urls.map(|url| url.map(Place::File)).collect();
+            Ok((places?, None))
+        }
+        Some((scheme, _)) => Err(LocateError::uri(format_args!("has the unknown scheme {scheme}"))),
+        None => match allowed.default_source.and_then(|name| sources.get(name)) {
+            None => Err(LocateError::Denied(
+                "the tenant has no default source: give an absolute URI such as oci://host/repository"
+                    .to_owned(),
+            )),
+            Some(SourceConfig::Oci(source)) => {
+                let repository = source.registry.repository(wanted.uri);
+                if !is_repository(&repository) {
+                    let problem = format!("{repository} names a repository that no OCI registry can have");
+                    return Err(LocateError::uri(problem));
+                }
+                let place = Place::Oci {
+                    registry: source.registry.authority.clone(),
+                    repository,
+                    reference: Reference::Tag(version_tag(wanted.version)?),
+                };
+                Ok((vec![place], None))
+            }
+            Some(SourceConfig::Artifactory(source)) => {
+                let prefix = source.prefix.as_str();
+                Ok(file(file::relative(&source.url, prefix, wanted.uri, wanted.version)?))
+            }
+            Some(SourceConfig::Http(source)) => {
+                Ok(file(file::relative(&source.url, "", wanted.uri, wanted.version)?))
+            }
+        },
     }
 }
 
-/// The tenant's source that the repository belongs to.
+/// The tenant's source that the package belongs to.
 fn owner<'a>(
-    uri: &OciUri,
+    place: &Place,
     allowed: Allowed<'a>,
     sources: &BTreeMap<String, SourceConfig>,
 ) -> Option<&'a str> {
-    let prefix = |source: &SourceConfig| {
-        let SourceConfig::Oci(oci) = source;
-        oci.registry
-            .holds(&uri.authority, &uri.repository)
-            .then_some(oci.registry.prefix.len())
+    let reach = |source: &SourceConfig| match (source, place) {
+        (
+            SourceConfig::Oci(source),
+            Place::Oci {
+                registry,
+                repository,
+                ..
+            },
+        ) => {
+            let prefix = &source.registry;
+            prefix
+                .holds(registry, repository)
+                .then_some(prefix.prefix.len())
+        }
+        (SourceConfig::Artifactory(source), Place::File(url)) => {
+            file::reach(&source.url, source.prefix.as_str(), url)
+        }
+        (SourceConfig::Http(source), Place::File(url)) => file::reach(&source.url, "", url),
+        _ => None,
     };
-    let longest = sources.values().filter_map(prefix).max()?;
+    let longest = sources.values().filter_map(reach).max()?;
     allowed
-        .default_source
-        .into_iter()
-        .chain(allowed.sources.iter().map(String::as_str))
-        .find(|name| sources.get(*name).and_then(prefix) == Some(longest))
+        .names()
+        .find(|name| sources.get(*name).and_then(reach) == Some(longest))
 }
 
 /// The version as a tag: `+` is `_`, as Helm has it too, since tags have no `+`.

@@ -5,101 +5,53 @@
 //! `/v2/` before each request to a registry without authentication, follows any redirect, and
 //! sends credentials to whatever token service the registry names.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use flyte_registration_crd::Reason;
 use http::{
-    Method, StatusCode,
-    header::{ACCEPT, AUTHORIZATION, RANGE},
-};
-use oci_client::manifest::{
-    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE,
-    OCI_IMAGE_MEDIA_TYPE,
+    HeaderMap, HeaderValue, Method, StatusCode,
+    header::{ACCEPT, RANGE},
 };
 use parking_lot::Mutex;
-use reqwest::Response;
-use tokio::time::timeout;
-use url::Url;
 
 use super::{
     OciConfig,
+    client::{Answer, Client, Outgoing, Trouble, wire},
     credentials::Provider,
     error::Failure,
-    layer::{Layer, choose},
+    layer::{Choice, Layer, Origin, choose},
     locate::Reference,
     names::Digest,
     proven::Proven,
-    throttle::Throttle,
 };
 
 pub(crate) mod auth;
 mod blob;
 mod challenge;
-pub(crate) mod wire;
 
 use auth::{Access, Auth, Authorization};
-pub use wire::ClientError;
 
 /// Largest manifest (what distribution accepts).
 const MANIFEST_MAX: u64 = 4 << 20;
-
-/// A request without a result.
-#[derive(Debug)]
-pub(crate) enum Trouble {
-    /// The connection broke: worth another attempt at once.
-    Broken(Failure),
-    /// Anything else.
-    Final(Failure),
-}
-
-impl Trouble {
-    /// That of a request to `host` which got no answer, or half of one.
-    fn of(host: &str, error: reqwest::Error) -> Self {
-        let broke = !(error.is_connect()
-            || error.is_timeout()
-            || error.is_redirect()
-            || error.is_builder());
-        let failure = Failure::unreachable(host, error);
-        if broke {
-            Self::Broken(failure)
-        } else {
-            Self::Final(failure)
-        }
-    }
-
-    fn is_broken(&self) -> bool {
-        matches!(self, Self::Broken(_))
-    }
-}
-
-impl From<Failure> for Trouble {
-    fn from(failure: Failure) -> Self {
-        Self::Final(failure)
-    }
-}
-
-impl From<Trouble> for Failure {
-    fn from(trouble: Trouble) -> Self {
-        let (Trouble::Broken(failure) | Trouble::Final(failure)) = trouble;
-        failure
-    }
-}
+/// The manifests that the hub understands.
+const MANIFESTS: &str = "application/vnd.oci.image.manifest.v1+json, \
+                         application/vnd.docker.distribution.manifest.v2+json, \
+                         application/vnd.oci.image.index.v1+json, \
+                         application/vnd.docker.distribution.manifest.list.v2+json";
 
 /// What a reference leads to.
 #[derive(Clone, Debug)]
 pub(super) struct Resolved {
+    /// The manifest, or the index, that the reference names.
     pub(super) manifest: Digest,
     pub(super) layer: Layer,
+    pub(super) origin: Origin,
 }
 
 /// A source, ready for use.
 pub(super) struct OciSource {
-    base: Url,
-    host: String,
-    http: reqwest::Client,
+    client: Arc<Client>,
     auth: Auth,
-    throttle: Throttle,
-    timeout: Duration,
     max_package_size: u64,
     proven: Mutex<Proven>,
 }
@@ -110,7 +62,7 @@ struct Request<'a> {
     repository: &'a str,
     /// Below the repository.
     path: String,
-    accept: &'static [&'static str],
+    accept: Option<&'static str>,
     /// The first byte wanted.
     offset: u64,
     /// What it means if it is not there.
@@ -118,103 +70,110 @@ struct Request<'a> {
 }
 
 impl OciSource {
-    pub(super) fn new(config: &OciConfig) -> Result<Self, ClientError> {
-        let connection = &config.connection;
-        let base = base_url(config.contact(), connection.plain_http)?;
-        let host = config.registry.authority.clone();
-        let http = wire::client(connection)?;
-        let auth = Auth::new(
-            base.clone(),
-            host.clone(),
-            Provider::of(&config.credentials),
-            Access::Pull,
-            connection.timeout,
-            http.clone(),
-        );
-        Ok(Self {
-            host,
-            auth,
-            base,
-            http,
-            throttle: Throttle::new(connection),
-            timeout: connection.timeout,
-            max_package_size: connection.max_package_size,
+    pub(super) fn new(client: Client, config: &OciConfig) -> Self {
+        let client = Arc::new(client);
+        Self {
+            auth: Auth::new(
+                Arc::clone(&client),
+                Provider::of(&config.credentials),
+                Access::Pull,
+                config.token_realms.clone(),
+            ),
+            client,
+            max_package_size: config.connection.max_package_size,
             proven: Mutex::default(),
-        })
+        }
     }
 
-    /// Looks up what `reference` names: one request, after authentication.
+    /// Looks up what `reference` names: one request, after authentication, and another one where
+    /// it names an index.
     pub(super) async fn resolve(
         &self,
         repository: &str,
         reference: &Reference,
     ) -> Result<Resolved, Failure> {
-        let _permit = self.throttle.enter().await;
-        let found = match self.resolve_once(repository, reference).await {
-            Err(trouble) if trouble.is_broken() => self.resolve_once(repository, reference).await,
-            other => other,
+        let _permit = self.client.throttle().enter().await;
+        let (manifest, choice) = self.manifest(repository, reference).await?;
+        let (layer, origin) = match choice {
+            Choice::Layer(layer, origin) => (layer, origin),
+            Choice::Manifest(digest, outer) => {
+                let (_, choice) = self
+                    .manifest(repository, &Reference::Digest(digest))
+                    .await?;
+                let Choice::Layer(layer, inner) = choice else {
+                    let message = "the reference names an index of indexes, not a package";
+                    return Err(Failure::new(Reason::PackageInvalid, message));
+                };
+                (layer, inner.or(outer))
+            }
         };
-        let resolved = found?;
-        if resolved.layer.size > self.max_package_size {
-            let (size, max) = (resolved.layer.size, self.max_package_size);
+        if layer.size > self.max_package_size {
+            let (size, max) = (layer.size, self.max_package_size);
             let message = format!("the package has {size} bytes, the source allows {max}");
             return Err(Failure::new(Reason::PackageTooLarge, message));
         }
-        Ok(resolved)
+        Ok(Resolved {
+            manifest,
+            layer,
+            origin,
+        })
     }
 
-    async fn resolve_once(
+    async fn manifest(
         &self,
         repository: &str,
         reference: &Reference,
-    ) -> Result<Resolved, Trouble> {
+    ) -> Result<(Digest, Choice), Failure> {
+        let found = match self.manifest_once(repository, reference).await {
+            Err(trouble) if trouble.is_broken() => self.manifest_once(repository, reference).await,
+            other => other,
+        };
+        Ok(found?)
+    }
+
+    async fn manifest_once(
+        &self,
+        repository: &str,
+        reference: &Reference,
+    ) -> Result<(Digest, Choice), Trouble> {
         let request = Request {
             method: Method::GET,
             repository,
             path: format!("manifests/{}", reference.as_str()),
-            accept: &[
-                OCI_IMAGE_MEDIA_TYPE,
-                IMAGE_MANIFEST_MEDIA_TYPE,
-                OCI_IMAGE_INDEX_MEDIA_TYPE,
-                IMAGE_MANIFEST_LIST_MEDIA_TYPE,
-            ],
+            accept: Some(MANIFESTS),
             offset: 0,
             missing: "no such package".to_owned(),
         };
-        let (response, _) = self.send(&request).await?;
-        let body = self
-            .in_time(wire::body(response, MANIFEST_MAX, &self.host))
-            .await?;
+        let (answer, _) = self.send(&request).await?;
+        let body = wire::body(answer.response, MANIFEST_MAX, &answer.from);
+        let body = self.client.in_time(body).await?;
         let manifest = Digest::of(&body);
         if let Reference::Digest(wanted) = reference
             && manifest != *wanted
         {
             return Err(mismatch("the manifest", wanted, &manifest).into());
         }
-        let layer =
+        let choice =
             choose(&body).map_err(|problem| Failure::new(Reason::PackageInvalid, problem))?;
-        Ok(Resolved { manifest, layer })
+        Ok((manifest, choice))
     }
 
-    /// Sends, with what the registry wants for authentication. Only success is a response.
-    async fn send(&self, request: &Request<'_>) -> Result<(Response, Authorization), Trouble> {
+    /// Sends, with what the registry wants for authentication. Only success is an answer.
+    async fn send(&self, request: &Request<'_>) -> Result<(Answer, Authorization), Trouble> {
         let mut authorization = self.auth.authorization(request.repository).await?;
-        let mut response = self.send_once(request, &authorization).await?;
+        let mut answer = self.send_once(request, &authorization).await?;
         // What another host wants, after a redirect, is none of our credentials' business.
-        if response.status() == StatusCode::UNAUTHORIZED
-            && response.url().origin() == self.base.origin()
-        {
+        if answer.response.status() == StatusCode::UNAUTHORIZED && answer.own {
+            let headers = answer.response.headers();
             authorization = self
                 .auth
-                .challenged(request.repository, response.headers(), authorization)
+                .challenged(request.repository, headers, authorization)
                 .await?;
-            response = self.send_once(request, &authorization).await?;
+            answer = self.send_once(request, &authorization).await?;
         }
-        match response.status() {
-            StatusCode::OK | StatusCode::PARTIAL_CONTENT => Ok((response, authorization)),
-            _ => Err(wire::refusal(response, &request.missing, &self.host)
-                .await
-                .into()),
+        match answer.response.status() {
+            StatusCode::OK | StatusCode::PARTIAL_CONTENT => Ok((answer, authorization)),
+            _ => Err(self.client.refusal(answer, &request.missing).await.into()),
         }
     }
 
@@ -222,41 +181,30 @@ impl OciSource {
         &self,
         request: &Request<'_>,
         authorization: &Authorization,
-    ) -> Result<Response, Trouble> {
-        let mut url = self.base.clone();
+    ) -> Result<Answer, Trouble> {
+        let mut url = self.client.base().clone();
         // The parts are names in the grammar of registries: nothing in them needs escaping.
         url.set_path(&format!("/v2/{}/{}", request.repository, request.path));
-        let mut builder = self.http.request(request.method.clone(), url);
-        if !request.accept.is_empty() {
-            builder = builder.header(ACCEPT, request.accept.join(", "));
-        }
-        if let Some(header) = &authorization.header {
-            builder = builder.header(AUTHORIZATION, header);
-        }
+        let mut headers = HeaderMap::new();
+        headers.extend(
+            request
+                .accept
+                .map(|accept| (ACCEPT, HeaderValue::from_static(accept))),
+        );
         if request.offset > 0 {
-            builder = builder.header(RANGE, format!("bytes={}-", request.offset));
+            let range = HeaderValue::try_from(format!("bytes={}-", request.offset));
+            headers.extend(range.map(|range| (RANGE, range)));
         }
-        self.throttle.next_request().await;
-        let sent = async {
-            let sent = builder.send().await;
-            sent.map_err(|error| Trouble::of(&self.host, error))
+        let outgoing = Outgoing {
+            method: request.method.clone(),
+            url,
+            headers,
+            authorization: authorization.header.clone(),
+            // Registries keep blobs elsewhere: ECR in S3, GHCR on a host of its own.
+            may_leave: request.path.starts_with("blobs/"),
         };
-        self.in_time(sent).await
+        self.client.send(&outgoing).await
     }
-
-    async fn in_time<T>(
-        &self,
-        work: impl Future<Output = Result<T, Trouble>>,
-    ) -> Result<T, Trouble> {
-        let late = |_| Trouble::Final(Failure::timed_out(&self.host, self.timeout));
-        timeout(self.timeout, work).await.map_err(late)?
-    }
-}
-
-/// The URL of a registry.
-pub(crate) fn base_url(authority: &str, plain_http: bool) -> Result<Url, url::ParseError> {
-    let scheme = if plain_http { "http" } else { "https" };
-    Url::parse(&format!("{scheme}://{authority}/"))
 }
 
 fn mismatch(what: &str, wanted: &Digest, actual: &Digest) -> Failure {

@@ -175,8 +175,8 @@ async fn a_failing_token_service_is_told_apart() {
     let (setup, registry, _dir) = protected(Access::Token).await;
     for (status, expected) in [
         (401, Reason::SourceUnauthorized),
-        (429, Reason::RateLimited),
         (500, Reason::SourceUnavailable),
+        (503, Reason::SourceUnavailable),
     ] {
         registry.fault("/token", 1, Fault::Status(status, &[]));
         let (reason, message) = setup.failure("pkg").await;
@@ -190,6 +190,60 @@ async fn a_failing_token_service_is_told_apart() {
     registry.fault("/token", 1, Fault::Body(vec![b' '; 100_000].into()));
     setup.fetch("pkg").await.unwrap_err();
     assert!(setup.fetch("pkg").await.is_ok());
+
+    registry.revoke_tokens();
+    registry.fault("/token", 1, Fault::Status(429, &[]));
+    assert_eq!(setup.failure("pkg").await.0, Reason::RateLimited);
+}
+
+#[tokio::test]
+async fn docker_config_entries_are_used_by_path() {
+    let (registry, dir) = (Registry::start().await, tempfile::tempdir().unwrap());
+    let file = dir.path().join("config.json");
+    let more = json!({"dockerConfigFile": file});
+    let write = |team: &str| {
+        let entry = |password: &str| json!({"username": USER, "password": password});
+        let host = &registry.authority;
+        let auths = json!({host: entry("other"), format!("{host}/team"): entry(team)});
+        std::fs::write(&file, json!({"auths": auths}).to_string()).unwrap();
+    };
+    let setup = Setup::new(plain(&registry.authority, &more));
+    for access in [Access::Basic, Access::Token] {
+        write("wrong");
+        registry.access(access, PASSWORD);
+        registry.package("team/pkg", "v1", b"the package");
+        registry.package("elsewhere/pkg", "v1", b"the package");
+        assert_eq!(
+            setup.failure("team/pkg").await.0,
+            Reason::SourceUnauthorized
+        );
+        write(PASSWORD);
+        assert_eq!(
+            read(&setup.fetch("team/pkg").await.unwrap()),
+            b"the package"
+        );
+        assert_eq!(
+            setup.failure("elsewhere/pkg").await.0,
+            Reason::SourceUnauthorized
+        );
+        registry.revoke_tokens();
+    }
+}
+
+#[tokio::test]
+async fn a_token_from_a_file_is_shown_as_it_is() {
+    let (registry, dir) = (Registry::start().await, tempfile::tempdir().unwrap());
+    let file = dir.path().join("token");
+    std::fs::write(&file, "token-0\n").unwrap();
+    let setup = Setup::new(plain(&registry.authority, &json!({"tokenFile": file})));
+    registry.access(Access::Token, PASSWORD);
+    registry.package("pkg", "v1", b"the package");
+    assert_eq!(read(&setup.fetch("pkg").await.unwrap()), b"the package");
+    let asked = registry.asked();
+    assert!(
+        !asked.iter().any(|asked| asked.contains("/token")),
+        "{asked:?}"
+    );
 }
 
 #[tokio::test]

@@ -11,7 +11,6 @@ async fn refusals_of_the_manifest() {
         (401, Reason::SourceUnauthorized),
         (403, Reason::SourceUnauthorized),
         (404, Reason::PackageNotFound),
-        (429, Reason::RateLimited),
         (500, Reason::SourceUnavailable),
         (502, Reason::SourceUnavailable),
         (503, Reason::SourceUnavailable),
@@ -32,6 +31,46 @@ async fn refusals_of_the_manifest() {
     );
     assert_eq!(setup.failure("missing").await.0, Reason::PackageNotFound);
     assert_eq!(read(&setup.fetch("pkg").await.unwrap()), b"the package");
+    for path in ["/manifests/", "/blobs/"] {
+        let setup = Setup::new(plain(&registry.authority, &json!({})));
+        registry.fault(path, 1, Fault::Status(429, &[]));
+        assert_eq!(setup.failure("pkg").await.0, Reason::RateLimited, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_answers_429_is_left_alone_by_all_its_sources() {
+    let registry = Registry::start().await;
+    registry.package("pkg", "v1", b"the package");
+    let mut setup = Setup::new(plain(&registry.authority, &json!({})));
+    let below = plain(&format!("{}/team", registry.authority), &json!({}));
+    setup.configs.insert("team".to_owned(), below);
+    let other = Registry::start().await;
+    other.package("pkg", "v1", b"the package");
+    let elsewhere = plain(&other.authority, &json!({}));
+    setup.configs.insert("other".to_owned(), elsewhere);
+    setup.sources = setup.restarted();
+
+    registry.fault(
+        "/manifests/",
+        1,
+        Fault::Status(429, &[("retry-after", "600")]),
+    );
+    setup.fetch("pkg").await.unwrap_err();
+    registry.asked();
+    for path in ["pkg", "team/pkg"] {
+        let uri = format!("oci://{}/{path}:v1", registry.authority);
+        let error = setup.fetch(&uri).await.unwrap_err();
+        assert_eq!(error.reason(), Reason::RateLimited);
+        let patience = error.retry_after().unwrap();
+        assert!((590..=600).contains(&patience.as_secs()), "{patience:?}");
+    }
+    assert!(registry.asked().is_empty());
+    let uri = format!("oci://{}/pkg:v1", other.authority);
+    assert!(
+        setup.fetch(&uri).await.is_ok(),
+        "other hosts are not concerned"
+    );
 }
 
 #[tokio::test]
@@ -99,7 +138,7 @@ async fn a_registry_without_ranges_sends_all_again() {
 }
 
 #[tokio::test]
-async fn a_blob_that_breaks_twice_is_left_to_the_queue() {
+async fn truncated_twice_a_blob_is_left_to_the_queue() {
     let (setup, registry) = Setup::with_registry(json!({})).await;
     registry.package("pkg", "v1", b"the package");
     registry.fault("/blobs/", 2, Fault::BreakAfter(4));
@@ -206,7 +245,7 @@ async fn only_blobs_are_followed_elsewhere_and_only_over_https() {
         let (reason, message) = setup.failure("pkg").await;
         assert_eq!(reason, Reason::SourceUnavailable, "{to}");
         assert!(
-            message.contains("redirects to where the hub does not follow"),
+            message.contains("where the hub does not follow"),
             "{message}"
         );
     }

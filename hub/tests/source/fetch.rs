@@ -1,5 +1,5 @@
 use super::*;
-use crate::registry::manifest;
+use crate::registry::{Fault, manifest};
 
 #[tokio::test]
 async fn a_tag_costs_two_requests_and_again_one() {
@@ -163,4 +163,33 @@ async fn no_more_requests_at_a_time_than_allowed() {
         "{}",
         registry.most_in_flight()
     );
+}
+
+#[tokio::test]
+async fn an_index_with_one_package_is_followed() {
+    let (setup, registry) = Setup::with_registry(json!({})).await;
+    let mut inner = manifest(b"the package", 11);
+    inner["annotations"] = json!({"org.opencontainers.image.revision": "4f0c"});
+    registry.blob("pkg", b"the package");
+    let digest = registry.manifest("pkg", "inner", &inner);
+    let index = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [{"mediaType": inner["mediaType"], "digest": digest.as_str(), "size": 2}],
+        "annotations": {"org.opencontainers.image.source": "https://git.example/etl"},
+    });
+    let outer = registry.manifest("pkg", "v1", &index);
+    let fetched = setup.fetch("pkg").await.unwrap();
+    assert_eq!(read(&fetched), b"the package");
+    assert_eq!(fetched.package.digest, outer.as_str(), "what the tag names");
+    assert_eq!(
+        fetched.package.source.as_deref(),
+        Some("https://git.example/etl")
+    );
+    assert_eq!(fetched.package.revision.as_deref(), Some("4f0c"));
+
+    // A manifest that is not the one that the index names.
+    let other = manifest(b"another", 7).to_string();
+    registry.fault("/manifests/sha256", 1, Fault::Body(other.into()));
+    assert_eq!(setup.failure("pkg").await.0, Reason::DigestMismatch);
 }

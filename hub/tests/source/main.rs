@@ -17,8 +17,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 mod auth;
+mod elsewhere;
 mod faults;
 mod fetch;
+mod files;
+mod leak;
 mod push;
 mod registry;
 mod sharing;
@@ -42,14 +45,20 @@ fn sources(dir: &Path, configs: &BTreeMap<String, SourceConfig>) -> Arc<Sources>
     Arc::new(Sources::new(configs, Cache::open(&cache).unwrap()).unwrap())
 }
 
-/// A source's configuration over plain HTTP, with more keys.
-fn plain(authority: &str, more: &Value) -> SourceConfig {
-    let mut config = json!({"kind": "oci", "registry": authority, "plainHttp": true});
+/// A source's configuration, with more keys.
+fn config(config: Value, more: &Value) -> SourceConfig {
+    let mut config = config;
     config
         .as_object_mut()
         .unwrap()
         .extend(more.as_object().unwrap().clone());
     serde_json::from_value(config).unwrap()
+}
+
+/// A source's configuration over plain HTTP, with more keys.
+fn plain(authority: &str, more: &Value) -> SourceConfig {
+    let base = json!({"kind": "oci", "registry": authority, "plainHttp": true});
+    config(base, more)
 }
 
 impl Setup {

@@ -32,6 +32,8 @@ pub enum Fault {
     Body(Bytes),
     /// That much of the body, then nothing more.
     StallAfter(usize),
+    /// Another body, whose length is not announced.
+    Unannounced(Bytes),
     /// A redirect to there.
     Redirect(String),
     /// A 401 with this challenge.
@@ -52,8 +54,66 @@ pub enum Access {
     PublicToken,
 }
 
+/// A file, as a server of files has it.
+#[derive(Clone, Debug, Default)]
+pub struct File {
+    pub content: Bytes,
+    /// With its quotes.
+    pub etag: Option<&'static str>,
+    /// Sent with each answer.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl File {
+    /// One that says nothing about itself.
+    pub fn bare(content: &[u8]) -> Self {
+        Self {
+            content: Bytes::copy_from_slice(content),
+            ..Self::default()
+        }
+    }
+
+    pub fn with_etag(self, etag: &'static str) -> Self {
+        Self {
+            etag: Some(etag),
+            ..self
+        }
+    }
+
+    /// Announces the sha256 of `content` as Artifactory does.
+    pub fn with_checksum_of(mut self, content: &[u8]) -> Self {
+        let digest = Digest::of(content).hex().to_owned();
+        self.headers.push(("x-checksum-sha256", digest));
+        self
+    }
+
+    fn answer(&self, headers: &HeaderMap) -> Answer {
+        let asked = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let mut more = self.headers.clone();
+        more.extend(self.etag.map(|etag| ("etag", etag.to_owned())));
+        if self.etag.is_some() && asked("if-none-match") == self.etag {
+            return (304, more, Bytes::new());
+        }
+        let unchanged = asked("if-range").is_none() || asked("if-range") == self.etag;
+        let offset = asked("range").and_then(|range| {
+            let offset = range.strip_prefix("bytes=")?.strip_suffix('-')?;
+            offset.parse::<usize>().ok()
+        });
+        if let Some(offset) = offset.filter(|_| unchanged) {
+            let size = self.content.len();
+            more.push((
+                "content-range",
+                format!("bytes {offset}-{}/{size}", size - 1),
+            ));
+            return (206, more, self.content.slice(offset..));
+        }
+        (200, more, self.content.clone())
+    }
+}
+
 #[derive(Default)]
 struct Inner {
+    files: HashMap<String, File>,
     manifests: HashMap<(String, String), Bytes>,
     blobs: HashMap<(String, String), Bytes>,
     access: Access,
@@ -141,6 +201,11 @@ impl Registry {
         self.manifest(repository, tag, &manifest(content, content.len()))
     }
 
+    /// Puts a file at a path.
+    pub fn file(&self, path: &str, file: File) {
+        self.shared.inner.lock().files.insert(path.to_owned(), file);
+    }
+
     pub fn access(&self, access: Access, password: &str) {
         let mut inner = self.shared.inner.lock();
         inner.access = access;
@@ -155,6 +220,11 @@ impl Registry {
     /// The next `times` requests whose path contains `path` get `fault`.
     pub fn fault(&self, path: &'static str, times: usize, fault: Fault) {
         self.shared.inner.lock().faults.push((path, times, fault));
+    }
+
+    /// No more faults than so far.
+    pub fn forget_faults(&self) {
+        self.shared.inner.lock().faults.clear();
     }
 
     /// Everything that was asked since the last call, as `GET /v2/…`.
@@ -216,6 +286,10 @@ async fn answer(State((shared, authority)): State<(Shared, String)>, request: Re
             with(401, &[("www-authenticate", &challenge)], Bytes::new())
         }
         Some(Fault::Body(body)) => with(200, &[], body),
+        Some(Fault::Unannounced(body)) => {
+            let body = futures::stream::iter([Ok::<_, std::io::Error>(body)]);
+            Response::new(Body::from_stream(body))
+        }
         Some(Fault::BreakAfter(length)) => {
             let whole = inner.handle(&authority, &parts.method, &path, &parts.headers, body);
             cut(whole, length, false)
@@ -323,6 +397,10 @@ impl Inner {
             let errors = json!({"errors": [{"code": code, "message": "nothing here"}]});
             (404, vec![], Bytes::from(errors.to_string()))
         };
+        if !path.starts_with("/v2/") {
+            let file = self.files.get(path);
+            return file.map_or_else(|| not_found("none"), |file| file.answer(headers));
+        }
         let rest = path.strip_prefix("/v2/").unwrap_or_default();
         if let Some((repository, reference)) = rest.split_once("/manifests/") {
             if method == Method::PUT {

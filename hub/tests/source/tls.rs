@@ -32,13 +32,13 @@ impl axum::serve::Listener for TlsListener {
     }
 }
 
-fn authority() -> CertifiedIssuer<'static, KeyPair> {
+pub fn authority() -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-async fn start(ca: &CertifiedIssuer<'static, KeyPair>, host: &str) -> Registry {
+pub async fn start(ca: &CertifiedIssuer<'static, KeyPair>, host: &str) -> Registry {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new([host.to_owned()])
@@ -62,14 +62,23 @@ async fn start(ca: &CertifiedIssuer<'static, KeyPair>, host: &str) -> Registry {
 }
 
 fn source(registry: &Registry, dir: &TempDir, ca: &CertifiedIssuer<'static, KeyPair>) -> Setup {
+    source_with(registry, dir, ca, &json!({}))
+}
+
+pub fn source_with(
+    registry: &Registry,
+    dir: &TempDir,
+    ca: &CertifiedIssuer<'static, KeyPair>,
+    more: &Value,
+) -> Setup {
     let file = dir.path().join("ca.pem");
     std::fs::write(&file, ca.pem()).unwrap();
     let password = dir.path().join("password");
     std::fs::write(&password, "password").unwrap();
-    let config = json!({
+    let base = json!({
         "kind": "oci", "registry": registry.authority, "caFile": file, "username": USER, "passwordFile": password,
     });
-    Setup::new(serde_json::from_value(config).unwrap())
+    Setup::new(config(base, more))
 }
 
 #[tokio::test]
@@ -95,7 +104,8 @@ async fn a_blob_elsewhere_is_followed_without_credentials() {
     for registry in [&registry, &elsewhere] {
         registry.package("pkg", "v1", b"the package");
     }
-    let setup = source(&registry, &dir, &ca);
+    let named = json!({"redirectHosts": [elsewhere.authority]});
+    let setup = source_with(&registry, &dir, &ca, &named);
     let blob = format!(
         "https://{}/v2/pkg/blobs/{}?signature=x",
         elsewhere.authority,

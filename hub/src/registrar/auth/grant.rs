@@ -26,7 +26,7 @@ use crate::{
     registrar::{EndpointError, FlyteAdminConfig, admin::causes},
     source::{
         credentials::{CredentialFiles, Credentials},
-        oci::wire::{USER_AGENT, certificates},
+        client::{USER_AGENT, certificates},
     },
 };
 

@@ -21,7 +21,6 @@ const BUFFER: usize = 256 * 1024;
 /// A package being written. Dropped, it leaves nothing behind.
 pub(in crate::source) struct Incoming {
     room: Room,
-    digest: Digest,
     written: u64,
     hasher: Sha256,
     file: BufWriter<tokio::fs::File>,
@@ -38,19 +37,18 @@ pub(in crate::source) enum Rejected {
 }
 
 impl Incoming {
-    pub(super) fn begin(cache: Arc<Cache>, digest: Digest, size: u64) -> io::Result<Self> {
+    pub(super) fn begin(cache: Arc<Cache>, size: u64) -> io::Result<Self> {
         cache.incoming.fetch_add(size, Ordering::Relaxed);
         let room = Room { cache, size };
         room.cache.make_room()?;
         let file = tempfile::Builder::new()
-            .prefix(digest.hex())
+            .prefix("package-")
             .tempfile_in(&room.cache.temporary)?;
         // The lock says that someone still writes here. It goes with the process.
         file.as_file().try_lock().map_err(io::Error::from)?;
         let (file, path) = file.into_parts();
         Ok(Self {
             room,
-            digest,
             written: 0,
             hasher: Sha256::new(),
             file: BufWriter::with_capacity(BUFFER, tokio::fs::File::from_std(file)),
@@ -67,6 +65,7 @@ impl Incoming {
     pub(in crate::source) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.hasher.update(bytes);
         self.written += bytes.len() as u64;
+        self.room.grow(self.written);
         self.file.write_all(bytes).await
     }
 
@@ -81,9 +80,12 @@ impl Incoming {
     }
 
     /// Makes it durable and puts it in its place, if it is what it should be.
-    pub(in crate::source) async fn finish(mut self) -> Result<Blob, Rejected> {
+    pub(in crate::source) async fn finish(
+        mut self,
+        expected: Option<&Digest>,
+    ) -> Result<Blob, Rejected> {
         let digest = Digest::finish(std::mem::take(&mut self.hasher));
-        if digest != self.digest {
+        if expected.is_some_and(|expected| *expected != digest) {
             return Err(Rejected::Digest(digest));
         }
         self.persist(digest).await.map_err(Rejected::Io)
@@ -102,6 +104,18 @@ impl Incoming {
 struct Room {
     cache: Arc<Cache>,
     size: u64,
+}
+
+impl Room {
+    /// Sets more aside where `size` turns out to be more than was said.
+    fn grow(&mut self, size: u64) {
+        if size > self.size {
+            self.cache
+                .incoming
+                .fetch_add(size - self.size, Ordering::Relaxed);
+            self.size = size;
+        }
+    }
 }
 
 impl Drop for Room {

@@ -25,14 +25,11 @@ fn content(number: u8, size: usize) -> Vec<u8> {
 }
 
 async fn put(cache: &Arc<Cache>, content: &[u8]) -> Blob {
-    let mut incoming = cache
-        .begin(&Digest::of(content), content.len() as u64)
-        .await
-        .unwrap();
+    let mut incoming = cache.begin(content.len() as u64).await.unwrap();
     for chunk in content.chunks(7) {
         incoming.write(chunk).await.unwrap();
     }
-    incoming.finish().await.unwrap()
+    incoming.finish(Some(&Digest::of(content))).await.unwrap()
 }
 
 async fn has(cache: &Arc<Cache>, content: &[u8]) -> bool {
@@ -67,9 +64,12 @@ async fn what_was_put_is_there_also_for_the_next_process() {
 #[tokio::test]
 async fn another_digest_is_not_kept() {
     let (_dir, cache) = cache(1000);
-    let mut incoming = cache.begin(&Digest::of(b"right"), 5).await.unwrap();
+    let mut incoming = cache.begin(5).await.unwrap();
     incoming.write(b"wrong").await.unwrap();
-    let rejected = incoming.finish().await.unwrap_err();
+    let rejected = incoming
+        .finish(Some(&Digest::of(b"right")))
+        .await
+        .unwrap_err();
     assert!(matches!(rejected, Rejected::Digest(digest) if digest == Digest::of(b"wrong")));
     assert_eq!((files(&cache.blobs), files(&cache.temporary)), (0, 0));
 }
@@ -77,18 +77,18 @@ async fn another_digest_is_not_kept() {
 #[tokio::test]
 async fn a_restart_forgets_what_was_written() {
     let (_dir, cache) = cache(1000);
-    let mut incoming = cache.begin(&Digest::of(b"right"), 5).await.unwrap();
+    let mut incoming = cache.begin(5).await.unwrap();
     incoming.write(b"wrong and longer").await.unwrap();
     incoming.restart().await.unwrap();
     assert_eq!(incoming.written(), 0);
     incoming.write(b"right").await.unwrap();
-    assert_eq!(read(&incoming.finish().await.unwrap()), b"right");
+    assert_eq!(read(&incoming.finish(None).await.unwrap()), b"right");
 }
 
 #[tokio::test]
 async fn what_is_given_up_leaves_nothing() {
     let (_dir, cache) = cache(1000);
-    let mut incoming = cache.begin(&Digest::of(b"package"), 7).await.unwrap();
+    let mut incoming = cache.begin(7).await.unwrap();
     incoming.write(b"pack").await.unwrap();
     assert_eq!(
         (
@@ -137,7 +137,7 @@ async fn a_file_that_vanished_is_not_there() {
 }
 
 #[tokio::test]
-async fn the_longest_unused_goes_first() {
+async fn evict_the_longest_unused_first() {
     let (_dir, cache) = cache(100);
     for number in 0..4 {
         put(&cache, &content(number, 24)).await;
@@ -217,7 +217,7 @@ async fn only_abandoned_files_are_cleaned_at_start() {
     let young = cache.temporary.join("young");
     File::create(&abandoned).unwrap().set_modified(old).unwrap();
     File::create(&young).unwrap();
-    let mut incoming = cache.begin(&Digest::of(b"package"), 7).await.unwrap();
+    let mut incoming = cache.begin(7).await.unwrap();
     for file in fs::read_dir(&cache.temporary).unwrap() {
         let path = file.unwrap().path();
         if path != young {
@@ -228,7 +228,15 @@ async fn only_abandoned_files_are_cleaned_at_start() {
     let _other = open(dir.path(), 1000);
     assert!(!abandoned.exists() && young.exists());
     incoming.write(b"package").await.unwrap();
-    assert_eq!(read(&incoming.finish().await.unwrap()), b"package");
+    assert_eq!(
+        read(
+            &incoming
+                .finish(Some(&Digest::of(b"package")))
+                .await
+                .unwrap()
+        ),
+        b"package"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

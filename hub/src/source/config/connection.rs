@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{BaseUrl, Problem, size};
-use crate::config::duration;
+use crate::{config::duration, source::names::Authority};
 
 const TIMEOUT_MAX: Duration = Duration::from_hours(1);
 const MAX_CONCURRENT_MAX: usize = 1024;
@@ -15,6 +15,11 @@ const RATE_MAX: f64 = 100_000.0;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ConnectionConfig {
+    /// `host[:port]` to connect to instead of the source's own, which stays its name.
+    pub endpoint: Option<Authority>,
+    /// Hosts that the source may redirect to whatever their addresses; to all others only where
+    /// those are public.
+    pub redirect_hosts: Vec<Authority>,
     /// PEM file with the authorities to trust besides the system's.
     pub ca_file: Option<PathBuf>,
     /// PEM file with a client certificate and its chain. Shown to the source's own host alone.
@@ -40,6 +45,8 @@ pub struct ConnectionConfig {
 impl Default for ConnectionConfig {
     fn default() -> Self {
         Self {
+            endpoint: None,
+            redirect_hosts: Vec::new(),
             ca_file: None,
             cert_file: None,
             key_file: None,

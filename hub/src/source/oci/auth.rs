@@ -9,24 +9,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flyte_registration_crd::Reason;
-use http::{HeaderMap, HeaderValue, StatusCode, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use parking_lot::Mutex;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
-use super::{
-    Trouble,
-    challenge::Challenge,
-    wire::{SMALL_BODY_MAX, body, refusal},
-};
+use super::challenge::{Challenge, Owner};
 use crate::{
     flight::Flights,
     source::{
+        client::{
+            Client, Outgoing, Service, Trouble,
+            wire::{SMALL_BODY_MAX, body},
+        },
         credentials::{Credentials, Held, Provider, Secret},
         error::Failure,
+        names::Authority,
     },
 };
 
@@ -46,12 +46,11 @@ pub(crate) enum Access {
 
 /// The state of authentication to one registry.
 pub(crate) struct Auth {
-    base: Url,
-    host: String,
+    client: Arc<Client>,
     provider: Option<Provider>,
     access: Access,
-    timeout: Duration,
-    http: reqwest::Client,
+    /// Hosts of token services that may get the credentials.
+    realms: Vec<Authority>,
     state: Arc<Mutex<State>>,
     fetching: Flights<(u64, String), Result<HeaderValue, Failure>>,
 }
@@ -80,22 +79,19 @@ pub(crate) struct Authorization {
 }
 
 impl Auth {
-    /// Authentication to the registry that is called `host`, at `base`.
+    /// Authentication to the registry of `client`, by its own token service or one on a host of
+    /// `realms`.
     pub(crate) fn new(
-        base: Url,
-        host: String,
+        client: Arc<Client>,
         provider: Option<Provider>,
         access: Access,
-        timeout: Duration,
-        http: reqwest::Client,
+        realms: Vec<Authority>,
     ) -> Self {
         Self {
-            base,
-            host,
+            client,
             provider,
             access,
-            timeout,
-            http,
+            realms,
             state: Arc::default(),
             fetching: Flights::default(),
         }
@@ -126,8 +122,13 @@ impl Auth {
         headers: &HeaderMap,
         sent: Authorization,
     ) -> Result<Authorization, Trouble> {
+        let owner = Owner {
+            base: self.client.base(),
+            name: self.client.name(),
+            realms: &self.realms,
+        };
         let challenge =
-            Challenge::read(headers, &self.base).map_err(|problem| self.unauthorized(&problem))?;
+            Challenge::read(headers, &owner).map_err(|problem| self.unauthorized(&problem))?;
         {
             let mut state = self.state.lock();
             state.challenge = Some(challenge.clone());
@@ -152,20 +153,23 @@ impl Auth {
     /// What `repository` is accessed with, by asking the registry what it wants.
     pub(crate) async fn probe(&self, repository: &str) -> Result<Authorization, Failure> {
         let asked = self.authorization(repository).await?;
-        let mut url = self.base.clone();
+        let mut url = self.client.base().clone();
         url.set_path("/v2/");
-        let mut request = self.http.get(url).timeout(self.timeout);
-        if let Some(header) = &asked.header {
-            request = request.header(AUTHORIZATION, header);
-        }
-        let response = request.send().await;
-        let response = response.map_err(|error| Failure::unreachable(&self.host, error))?;
-        match response.status() {
-            StatusCode::UNAUTHORIZED => Ok(self
-                .challenged(repository, response.headers(), asked)
-                .await?),
+        let request = Outgoing {
+            method: Method::GET,
+            url,
+            headers: HeaderMap::new(),
+            authorization: asked.header.clone(),
+            may_leave: false,
+        };
+        let answer = self.client.send(&request).await?;
+        match answer.response.status() {
+            StatusCode::UNAUTHORIZED => {
+                let headers = answer.response.headers();
+                Ok(self.challenged(repository, headers, asked).await?)
+            }
             StatusCode::OK => Ok(asked),
-            _ => Err(refusal(response, "no OCI registry", &self.host).await),
+            _ => Err(self.client.refusal(answer, "no OCI registry").await),
         }
     }
 
@@ -191,13 +195,13 @@ impl Auth {
         repository: &str,
     ) -> Result<HeaderValue, Trouble> {
         let credentials = match self.secret(repository) {
-            Some(Secret::Token(token)) => return Ok(bearer(&token)?),
+            Some(token @ Secret::Token(_)) => return Ok(token.header()?),
             Some(Secret::Password(credentials)) => Some(credentials),
             None => None,
         };
-        let Challenge::Bearer { realm, service } = challenge else {
+        let Challenge::Bearer { realm, service, at } = challenge else {
             let wants = || self.unauthorized("asks for credentials, and the source has none");
-            return Ok(basic(&credentials.ok_or_else(wants)?)?);
+            return Ok(credentials.ok_or_else(wants)?.basic()?);
         };
         if let Some(token) = self.state.lock().tokens.get(repository)
             && token.until > Instant::now()
@@ -205,10 +209,9 @@ impl Auth {
             return Ok(token.header.clone());
         }
         let request = TokenRequest {
-            http: self.http.clone(),
+            client: Arc::clone(&self.client),
             url: self.token_url(realm, service.as_deref(), repository),
-            host: self.host.clone(),
-            timeout: self.timeout,
+            at: *at,
             credentials,
         };
         let (state, key) = (Arc::clone(&self.state), repository.to_owned());
@@ -229,7 +232,11 @@ impl Auth {
 
     fn secret(&self, repository: &str) -> Option<Secret> {
         let state = self.state.lock();
-        state.held.as_ref()?.secret(&self.host, repository).cloned()
+        state
+            .held
+            .as_ref()?
+            .secret(self.client.name(), repository)
+            .cloned()
     }
 
     fn token_url(&self, realm: &Url, service: Option<&str>, repository: &str) -> Url {
@@ -247,7 +254,7 @@ impl Auth {
     fn unauthorized(&self, problem: &str) -> Trouble {
         Trouble::Final(Failure::new(
             Reason::SourceUnauthorized,
-            format!("{} {problem}", self.host),
+            format!("{} {problem}", self.client.name()),
         ))
     }
 }
@@ -266,10 +273,9 @@ impl State {
 }
 
 struct TokenRequest {
-    http: reqwest::Client,
+    client: Arc<Client>,
     url: Url,
-    host: String,
-    timeout: Duration,
+    at: Service,
     credentials: Option<Credentials>,
 }
 
@@ -283,34 +289,22 @@ struct TokenAnswer {
 
 impl TokenRequest {
     async fn send(self) -> Result<Token, Failure> {
-        let (timeout, host) = (self.timeout, self.host.clone());
-        let late = |_| Failure::timed_out(&host, timeout);
-        tokio::time::timeout(timeout, self.exchange())
-            .await
-            .map_err(late)?
-            .map_err(Failure::from)
-    }
-
-    async fn exchange(self) -> Result<Token, Trouble> {
-        let service = format!("the token service of {}", self.host);
-        let mut request = self.http.get(self.url);
-        if let Some(credentials) = &self.credentials {
-            request = request.header(AUTHORIZATION, basic(credentials)?);
-        }
+        let header = self
+            .credentials
+            .as_ref()
+            .map(Credentials::basic)
+            .transpose()?;
         let asked = Instant::now();
-        let response = request
-            .send()
-            .await
-            .map_err(|error| Trouble::of(&service, error))?;
-        if !response.status().is_success() {
-            return Err(refusal(response, "no token", &service).await.into());
+        let answer = self.client.ask(self.url, self.at, header).await?;
+        if !answer.response.status().is_success() {
+            return Err(self.client.refusal(answer, "no token").await);
         }
-        let body = body(response, SMALL_BODY_MAX, &service).await?;
+        let from = answer.from;
+        let body = body(answer.response, SMALL_BODY_MAX, &from);
+        let body = self.client.in_time(body).await?;
         let unreadable = || {
-            Failure::new(
-                Reason::SourceUnavailable,
-                format!("{service} gives no token"),
-            )
+            let message = format!("{from} gives no token");
+            Failure::new(Reason::SourceUnavailable, message)
         };
         let answer: TokenAnswer = serde_json::from_slice(&body).map_err(|_| unreadable())?;
         let token = answer
@@ -322,32 +316,8 @@ impl TokenRequest {
             * 9
             / 10;
         Ok(Token {
-            header: bearer(&token)?,
+            header: Secret::Token(token).header()?,
             until: asked + life,
         })
     }
-}
-
-fn basic(credentials: &Credentials) -> Result<HeaderValue, Failure> {
-    let pair = format!(
-        "{}:{}",
-        credentials.username.expose_secret(),
-        credentials.password.expose_secret()
-    );
-    secret_header(&format!("Basic {}", STANDARD.encode(pair)))
-}
-
-fn bearer(token: &SecretString) -> Result<HeaderValue, Failure> {
-    secret_header(&format!("Bearer {}", token.expose_secret()))
-}
-
-fn secret_header(text: &str) -> Result<HeaderValue, Failure> {
-    let mut header = HeaderValue::from_str(text).map_err(|_| {
-        Failure::new(
-            Reason::SourceUnauthorized,
-            "the token cannot stand in a header",
-        )
-    })?;
-    header.set_sensitive(true);
-    Ok(header)
 }

@@ -4,12 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use flyte_registration_crd::Reason;
 use http::{Method, StatusCode, header::CONTENT_RANGE};
-use reqwest::Response;
 use tokio::time::{Instant, timeout_at};
 
-use super::{OciSource, Request, Trouble, auth::Authorization, mismatch};
+use super::{OciSource, Request, auth::Authorization, mismatch};
 use crate::source::{
     cache::{Blob, Cache, Incoming, Rejected},
+    client::{Answer, Trouble},
     error::Failure,
     layer::Layer,
     names::Digest,
@@ -36,7 +36,7 @@ impl OciSource {
         repository: &str,
         digest: &Digest,
     ) -> Result<(), Failure> {
-        let _permit = self.throttle.enter().await;
+        let _permit = self.client.throttle().enter().await;
         let request = request(Method::HEAD, repository, digest, 0);
         let answer = match self.send(&request).await {
             Err(trouble) if trouble.is_broken() => self.send(&request).await,
@@ -63,22 +63,23 @@ impl OciSource {
             );
             return Err(Failure::new(Reason::PackageTooLarge, message));
         }
-        let _permit = self.throttle.enter().await;
-        let mut incoming = cache
-            .begin(&layer.digest, layer.size)
-            .await
-            .map_err(Failure::cache)?;
-        let longest = self.timeout + Duration::from_secs(layer.size / SLOWEST);
+        let _permit = self.client.throttle().enter().await;
+        let mut incoming = cache.begin(layer.size).await.map_err(Failure::cache)?;
+        let longest = self.client.timeout() + Duration::from_secs(layer.size / SLOWEST);
         let authorization = timeout_at(
             Instant::now() + longest,
             self.fill(repository, layer, &mut incoming),
         )
         .await
-        .map_err(|_| Failure::timed_out(&self.host, longest))??;
-        let blob = incoming.finish().await.map_err(|rejected| match rejected {
-            Rejected::Digest(actual) => mismatch("the package", &layer.digest, &actual),
-            Rejected::Io(error) => Failure::cache(error),
-        })?;
+        .map_err(|_| Failure::timed_out(self.client.name(), longest))??;
+        let blob =
+            incoming
+                .finish(Some(&layer.digest))
+                .await
+                .map_err(|rejected| match rejected {
+                    Rejected::Digest(actual) => mismatch("the package", &layer.digest, &actual),
+                    Rejected::Io(error) => Failure::cache(error),
+                })?;
         self.proven
             .lock()
             .insert(authorization.generation, repository, &layer.digest);
@@ -106,19 +107,17 @@ impl OciSource {
         incoming: &mut Incoming,
     ) -> Result<Authorization, Trouble> {
         let request = request(Method::GET, repository, &layer.digest, incoming.written());
-        let (mut response, authorization) = self.send(&request).await?;
-        if request.offset > 0 && !continues_at(&response, request.offset) {
+        let (mut answer, authorization) = self.send(&request).await?;
+        if request.offset > 0 && !continues_at(&answer, request.offset) {
             incoming.restart().await.map_err(Failure::cache)?;
         }
-        let host = &self.host;
+        let host = answer.from.clone();
         loop {
             let chunk = async {
-                response
-                    .chunk()
-                    .await
-                    .map_err(|error| Trouble::of(host, error))
+                let chunk = answer.response.chunk().await;
+                chunk.map_err(|error| Trouble::of(&host, error))
             };
-            let Some(chunk) = self.in_time(chunk).await? else {
+            let Some(chunk) = self.client.in_time(chunk).await? else {
                 break;
             };
             if incoming.written() + chunk.len() as u64 > layer.size {
@@ -150,14 +149,15 @@ fn request<'a>(method: Method, repository: &'a str, digest: &Digest, offset: u64
         method,
         repository,
         path: format!("blobs/{digest}"),
-        accept: &[],
+        accept: None,
         offset,
         missing: format!("no layer {digest} in {repository}, although the manifest names it"),
     }
 }
 
 /// Whether the response goes on where we stopped. Registries may send all of it instead.
-fn continues_at(response: &Response, offset: u64) -> bool {
+fn continues_at(answer: &Answer, offset: u64) -> bool {
+    let response = &answer.response;
     let range = response
         .headers()
         .get(CONTENT_RANGE)

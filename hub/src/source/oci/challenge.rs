@@ -4,7 +4,7 @@ use http::{HeaderMap, header::WWW_AUTHENTICATE};
 use http_auth::{ChallengeRef, parser::ChallengeParser};
 use url::Url;
 
-use crate::source::error::quoted;
+use crate::source::{client::Service, error::quoted, names::Authority};
 
 /// What a registry asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,20 +17,40 @@ pub(super) enum Challenge {
         realm: Url,
         /// What the registry calls itself there.
         service: Option<String>,
+        /// Whose host it is on.
+        at: Service,
     },
 }
 
+/// Who asks for credentials.
+pub(super) struct Owner<'a> {
+    /// Where requests go.
+    pub(super) base: &'a Url,
+    /// `host[:port]` that it is called by, which differs where an endpoint is configured.
+    pub(super) name: &'a str,
+    /// Hosts of token services that the configuration allows.
+    pub(super) realms: &'a [Authority],
+}
+
+/// Registries and the hosts of their token services, of old and documented by their makers.
+const KNOWN: [(&str, &str); 4] = [
+    ("registry-1.docker.io", "auth.docker.io"),
+    ("index.docker.io", "auth.docker.io"),
+    ("docker.io", "auth.docker.io"),
+    ("registry.gitlab.com", "gitlab.com"),
+];
+
 impl Challenge {
-    /// Reads the answer of the registry at `base`; tokens come first where it takes both. The error
+    /// Reads the answer of the registry; tokens come first where it takes both. The error
     /// says why the hub does not do what it asks for.
-    pub(super) fn read(headers: &HeaderMap, base: &Url) -> Result<Self, String> {
+    pub(super) fn read(headers: &HeaderMap, owner: &Owner<'_>) -> Result<Self, String> {
         let mut basic = false;
         for header in headers.get_all(WWW_AUTHENTICATE) {
             let challenges =
                 ChallengeParser::new(header.to_str().unwrap_or_default()).map_while(Result::ok);
             for challenge in challenges {
                 if challenge.scheme.eq_ignore_ascii_case("Bearer") {
-                    return bearer(&challenge, base);
+                    return bearer(&challenge, owner);
                 }
                 basic |= challenge.scheme.eq_ignore_ascii_case("Basic");
             }
@@ -43,7 +63,7 @@ impl Challenge {
     }
 }
 
-fn bearer(challenge: &ChallengeRef<'_>, base: &Url) -> Result<Challenge, String> {
+fn bearer(challenge: &ChallengeRef<'_>, owner: &Owner<'_>) -> Result<Challenge, String> {
     let parameter = |name: &str| {
         let (_, value) = challenge
             .params
@@ -58,25 +78,44 @@ fn bearer(challenge: &ChallengeRef<'_>, base: &Url) -> Result<Challenge, String>
             quoted(&realm)
         )
     })?;
-    if !is_own(&realm, base) {
+    let Some(at) = owner.service(&realm) else {
         let named = quoted(realm.host_str().unwrap_or_default());
         return Err(format!(
             "names a token service at {named}, to which the hub sends no credentials of this registry"
         ));
-    }
+    };
     Ok(Challenge::Bearer {
         realm,
         service: parameter("service"),
+        at,
     })
 }
 
-/// Whether the token service is the registry's own: on the same host, and not less protected. Who
-/// controls the answer of a registry would otherwise choose where its credentials go.
-fn is_own(realm: &Url, base: &Url) -> bool {
-    let protected =
-        realm.scheme() == "https" || (realm.scheme() == "http" && base.scheme() == "http");
-    let has_user = !realm.username().is_empty() || realm.password().is_some();
-    protected && !has_user && realm.host_str().is_some() && realm.host_str() == base.host_str()
+impl Owner<'_> {
+    /// Whose the token service is, if it may get the credentials: one on the registry's own host,
+    /// one that is known to be its own, or one that the configuration allows; and not less
+    /// protected than the registry. Who controls the answer of a registry would otherwise choose
+    /// where its credentials go.
+    fn service(&self, realm: &Url) -> Option<Service> {
+        let plain = self.base.scheme() == "http";
+        let protected = realm.scheme() == "https" || (realm.scheme() == "http" && plain);
+        let has_user = !realm.username().is_empty() || realm.password().is_some();
+        let host = realm.host_str().filter(|_| protected && !has_user)?;
+        let called = self.name.split(':').next().unwrap_or_default();
+        if Some(host) == self.base.host_str() || host == called {
+            return Some(Service::Own);
+        }
+        let port = realm.port_or_known_default()?;
+        let allowed = |allowed: &Authority| {
+            let text = allowed.as_str();
+            text == host || text == format!("{host}:{port}")
+        };
+        if self.realms.iter().any(allowed) {
+            return Some(Service::Named);
+        }
+        let known = KNOWN.contains(&(called, host)) && realm.port().is_none();
+        known.then_some(Service::Known)
+    }
 }
 
 #[cfg(test)]
@@ -86,11 +125,75 @@ mod tests {
     use super::*;
 
     fn read(base: &str, headers: &[&str]) -> Result<Challenge, String> {
+        read_at(base, Url::parse(base).unwrap().authority(), &[], headers)
+    }
+
+    fn read_at(
+        base: &str,
+        name: &str,
+        realms: &[&str],
+        headers: &[&str],
+    ) -> Result<Challenge, String> {
         let mut map = HeaderMap::new();
         for header in headers {
             map.append(WWW_AUTHENTICATE, HeaderValue::from_str(header).unwrap());
         }
-        Challenge::read(&map, &Url::parse(base).unwrap())
+        let realms: Vec<_> = realms
+            .iter()
+            .map(|realm| Authority::try_from((*realm).to_owned()).unwrap())
+            .collect();
+        let owner = Owner {
+            base: &Url::parse(base).unwrap(),
+            name,
+            realms: &realms,
+        };
+        Challenge::read(&map, &owner)
+    }
+
+    fn service(base: &str, name: &str, realms: &[&str], realm: &str) -> Option<Service> {
+        match read_at(base, name, realms, &[&format!("Bearer realm=\"{realm}\"")]) {
+            Ok(Challenge::Bearer { at, .. }) => Some(at),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn known_and_allowed_token_services() {
+        let hub = "https://registry-1.docker.io";
+        for name in ["registry-1.docker.io", "docker.io"] {
+            let at = |realm| service(hub, name, &[], realm);
+            assert_eq!(at("https://auth.docker.io/token"), Some(Service::Known));
+            assert_eq!(at("https://auth.docker.io:8443/token"), None);
+            assert_eq!(at("http://auth.docker.io/token"), None);
+            assert_eq!(at("https://gitlab.com/jwt/auth"), None);
+        }
+        let gitlab = service(
+            "https://registry.gitlab.com",
+            "registry.gitlab.com",
+            &[],
+            "https://gitlab.com/jwt/auth",
+        );
+        assert_eq!(gitlab, Some(Service::Known));
+        let own = |realms: &[&str], realm| service(HTTPS, "registry.example:5000", realms, realm);
+        assert_eq!(
+            own(&["git.example"], "https://git.example/jwt/auth"),
+            Some(Service::Named)
+        );
+        assert_eq!(
+            own(&["git.example:8443"], "https://git.example:8443/jwt"),
+            Some(Service::Named)
+        );
+        assert_eq!(own(&["git.example:8443"], "https://git.example/jwt"), None);
+        assert_eq!(own(&["git.example"], "http://git.example/jwt"), None);
+        assert_eq!(own(&[], "https://auth.docker.io/token"), None);
+    }
+
+    #[test]
+    fn behind_an_endpoint_the_registry_may_call_itself_by_its_name() {
+        let at = |realm| service("https://vpce.internal", "registry.example", &[], realm);
+        assert_eq!(at("https://registry.example/token"), Some(Service::Own));
+        assert_eq!(at("https://vpce.internal/token"), Some(Service::Own));
+        assert_eq!(at("https://elsewhere.example/token"), None);
     }
 
     const HTTPS: &str = "https://registry.example:5000";
@@ -102,6 +205,7 @@ mod tests {
         let expected = Challenge::Bearer {
             realm: Url::parse("https://registry.example/token").unwrap(),
             service: Some("registry".to_owned()),
+            at: Service::Own,
         };
         assert_eq!(read(HTTPS, &[own]), Ok(expected.clone()));
         assert_eq!(read(HTTPS, &["Basic realm=\"x\"", own]), Ok(expected));

@@ -1,120 +1,28 @@
-//! HTTP as registries speak it: the client, bounded bodies, and what refusals mean.
+//! Bounded bodies, and what refusals mean: of any server, and in the codes of registries.
 
-use std::{fs, path::Path, time::Duration};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use flyte_registration_crd::Reason;
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use jiff::{Timestamp, fmt::rfc2822};
 use oci_client::errors::{OciEnvelope, OciErrorCode};
-use reqwest::{Certificate, Identity, Proxy, Response, redirect};
-use rustls::pki_types::{CertificateDer, pem::PemObject as _};
-use url::Url;
+use reqwest::Response;
 
 use super::Trouble;
-use crate::source::{ConnectionConfig, error::Failure};
+use crate::source::error::Failure;
 
 /// Largest body of a refusal or of a token service's answer.
-pub(super) const SMALL_BODY_MAX: u64 = 64 * 1024;
-/// Most redirects in a row.
-const REDIRECTS_MAX: usize = 4;
+pub(in crate::source) const SMALL_BODY_MAX: u64 = 64 * 1024;
 /// Longest time that the hub lets a source keep it away.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
-/// What we call ourselves.
-pub(crate) const USER_AGENT: &str = concat!("flyte-registration-hub/", env!("CARGO_PKG_VERSION"));
-
-/// The client cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// The host is none.
-    #[error("the registry is no host")]
-    Host(#[from] url::ParseError),
-    /// The file with the authorities cannot be read.
-    #[error("the CA file cannot be read")]
-    Read(#[source] std::io::Error),
-    /// It holds no certificate.
-    #[error("the CA file holds no certificate in PEM")]
-    NoCertificate,
-    /// The client certificate or its key cannot be read.
-    #[error("the client certificate cannot be read")]
-    ReadIdentity(#[source] std::io::Error),
-    /// They are none, or do not belong together.
-    #[error("the client certificate and its key cannot be used")]
-    Identity(#[source] reqwest::Error),
-    /// TLS cannot be set up.
-    #[error("TLS cannot be set up")]
-    Tls(#[source] reqwest::Error),
-}
-
-/// The certificates of a PEM file.
-pub(crate) fn certificates(ca_file: &Path) -> Result<Vec<CertificateDer<'static>>, ClientError> {
-    let pem = fs::read(ca_file).map_err(ClientError::Read)?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    certificates
-        .ok()
-        .filter(|certificates| !certificates.is_empty())
-        .ok_or(ClientError::NoCertificate)
-}
-
-/// A client for a source.
-pub(crate) fn client(connection: &ConnectionConfig) -> Result<reqwest::Client, ClientError> {
-    let authorities = connection
-        .ca_file
-        .as_deref()
-        .map(certificates)
-        .transpose()?;
-    let authorities: Result<Vec<_>, _> = authorities
-        .unwrap_or_default()
-        .iter()
-        .map(|der| Certificate::from_der(der))
-        .collect();
-    let mut builder = reqwest::Client::builder()
-        .user_agent(USER_AGENT)
-        .tls_certs_merge(authorities.map_err(ClientError::Tls)?)
-        .connect_timeout(connection.timeout)
-        .redirect(redirect::Policy::custom(follow))
-        .no_proxy();
-    if let Some(proxy) = &connection.proxy {
-        builder = builder.proxy(Proxy::all(proxy.url().clone()).map_err(ClientError::Tls)?);
-    }
-    if let Some(identity) = identity(connection)? {
-        builder = builder.identity(identity);
-    }
-    builder.build().map_err(ClientError::Tls)
-}
-
-fn identity(connection: &ConnectionConfig) -> Result<Option<Identity>, ClientError> {
-    let (Some(certificate), Some(key)) = (&connection.cert_file, &connection.key_file) else {
-        return Ok(None);
-    };
-    let mut pem = fs::read(certificate).map_err(ClientError::ReadIdentity)?;
-    pem.push(b'\n');
-    pem.extend(fs::read(key).map_err(ClientError::ReadIdentity)?);
-    Identity::from_pem(&pem)
-        .map(Some)
-        .map_err(ClientError::Identity)
-}
-
-/// Registries keep blobs elsewhere (ECR in S3) and redirect there, over https; reqwest leaves the
-/// credentials behind. Nothing else has a reason to leave the registry.
-fn follow(attempt: redirect::Attempt<'_>) -> redirect::Action {
-    let stays_or_may_leave = attempt.previous().first().is_some_and(|first| {
-        let stays = first.origin() == attempt.url().origin();
-        stays || (is_blob(first) && attempt.url().scheme() == "https")
-    });
-    if stays_or_may_leave && attempt.previous().len() <= REDIRECTS_MAX {
-        attempt.follow()
-    } else {
-        attempt.error("not followed")
-    }
-}
-
-fn is_blob(url: &Url) -> bool {
-    url.path().contains("/blobs/")
-}
 
 /// The whole body, if it is at most `max` bytes long.
-pub(super) async fn body(mut response: Response, max: u64, host: &str) -> Result<Bytes, Trouble> {
+pub(in crate::source) async fn body(
+    mut response: Response,
+    max: u64,
+    host: &str,
+) -> Result<Bytes, Trouble> {
     let too_large = || {
         let message = format!("{host} answers with more than {max} bytes");
         Trouble::Final(Failure::new(Reason::PackageTooLarge, message))
