@@ -3,9 +3,29 @@
 set -eu
 cargo_deny=$1
 
-if ! python3 -c 'import ensurepip, venv' 2>/dev/null && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+can_install() {
+    command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]
+}
+
+install() {
     apt-get update -qq
-    apt-get install -y --no-install-recommends python3-venv
+    apt-get install -y --no-install-recommends "$1"
+}
+
+has_nginx() {
+    command -v nginx >/dev/null || [ -x /usr/sbin/nginx ]
+}
+
+if ! python3 -c 'import ensurepip, venv' 2>/dev/null && can_install; then
+    install python3-venv
+fi
+if ! has_nginx && can_install; then
+    install nginx
+    # Only the program is wanted; the tests start it themselves.
+    if [ -d /run/systemd/system ]; then systemctl disable --now nginx; fi
+fi
+if ! has_nginx; then
+    echo "missing: nginx, without which tests of downloads fail. On Debian and Ubuntu: apt-get install nginx" >&2
 fi
 if [ "$(cargo deny --version 2>/dev/null)" != "cargo-deny $cargo_deny" ]; then
     echo "installing cargo-deny $cargo_deny, some minutes once" >&2

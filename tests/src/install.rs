@@ -25,7 +25,7 @@ struct GoPeer {
 const KUBERNETES_VERSION: &str = "-X k8s.io/component-base/version.gitVersion=v1.34.4 \
     -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=34";
 
-const GO_PEERS: [GoPeer; 6] = [
+const GO_PEERS: [GoPeer; 8] = [
     GoPeer {
         name: "kube-apiserver",
         module: "kubernetes",
@@ -60,6 +60,18 @@ const GO_PEERS: [GoPeer; 6] = [
         name: "versitygw",
         module: "versitygw",
         package: "github.com/versity/versitygw/cmd/versitygw",
+        ldflags: "",
+    },
+    GoPeer {
+        name: "toxiproxy",
+        module: "toxiproxy",
+        package: "github.com/Shopify/toxiproxy/v2/cmd/server",
+        ldflags: "",
+    },
+    GoPeer {
+        name: "cosign",
+        module: "cosign",
+        package: "github.com/sigstore/cosign/v2/cmd/cosign",
         ldflags: "",
     },
 ];
@@ -148,7 +160,7 @@ async fn install_python(fingerprint: &str) -> Result<()> {
         .args(["-c", script, "sh"])
         .args([&venv, &sources, &descriptors()]);
     progress::run(
-        &format!("installing flytekit ({STEPS}/{STEPS})"),
+        &format!("installing flytekit and moto ({STEPS}/{STEPS})"),
         "venv",
         command,
     )

@@ -12,6 +12,7 @@ pub mod paths;
 pub mod peers;
 pub mod process;
 mod runtime;
+pub mod serve;
 pub mod system;
 pub mod tls;
 pub mod wait;

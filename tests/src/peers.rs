@@ -1,23 +1,35 @@
 //! The real programs around the hub and its agents.
 
+mod access_log;
 mod apiserver;
+mod aws;
+mod cosign;
 mod etcd;
 mod flyteadmin;
+mod nginx;
 mod registry;
 mod s3;
 mod shipped;
+mod token_server;
+mod toxiproxy;
 
 use std::time::Duration;
 
 use anyhow::Result;
 use reqwest::Client;
 
+pub use access_log::Request;
 pub use apiserver::ApiServer;
+pub use aws::{Aws, Call as AwsCall};
+pub use cosign::SigningKey;
 pub use etcd::Etcd;
 pub use flyteadmin::FlyteAdmin;
-pub use registry::{Options as RegistryOptions, Registry, Request};
+pub use nginx::{Access as NginxAccess, Nginx, Options as NginxOptions};
+pub use registry::{Options as RegistryOptions, Registry};
 pub use s3::S3;
 pub use shipped::{agent, hub};
+pub use token_server::TokenServer;
+pub use toxiproxy::{Proxy, Toxiproxy};
 
 use crate::process::Process;
 

@@ -66,10 +66,15 @@ pub struct System<'a> {
 impl<'a> System<'a> {
     /// Starts it, and waits until agents and hub are connected.
     pub async fn start(setup: Setup<'a>) -> Result<Self> {
+        Self::start_with(setup, &[]).await
+    }
+
+    /// The same, with `env` added to the hub's environment.
+    pub async fn start_with(setup: Setup<'a>, env: &[(&str, &str)]) -> Result<Self> {
         let dir = run_dir(&format!("{}-hub", setup.name))?;
         let (hub_port, web_port) = (free_port()?, free_port()?);
         let config = hub_config(&setup, &dir, hub_port, web_port)?;
-        let hub = peers::hub(&dir, &config.to_string(), &[])?;
+        let hub = peers::hub(&dir, &config.to_string(), env)?;
         let mut system = Self {
             hub,
             agents: Vec::new(),

@@ -8,7 +8,11 @@ use reqwest::{Client, RequestBuilder, header::CONTENT_TYPE, header::LOCATION};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::READY;
+use super::{
+    READY,
+    access_log::{self, Request},
+    token_server::{self, TokenServer},
+};
 use crate::{
     paths::{free_port, peer_binary, run_dir},
     process::Process,
@@ -21,6 +25,7 @@ pub struct Registry {
     host: String,
     options: Options,
     authority: Option<PathBuf>,
+    tokens: Option<TokenServer>,
     client: Client,
 }
 
@@ -29,8 +34,10 @@ pub struct Registry {
 pub struct Options {
     /// Plain HTTP if false.
     pub tls: bool,
-    /// User and password for basic auth; anonymous if absent.
+    /// User and password; anonymous if absent.
     pub user: Option<(&'static str, &'static str)>,
+    /// The user gets tokens from a token server with the password; else the password goes with each request.
+    pub tokens: bool,
 }
 
 impl Default for Options {
@@ -38,19 +45,9 @@ impl Default for Options {
         Self {
             tls: true,
             user: Some(("puller", "registry-password")),
+            tokens: false,
         }
     }
-}
-
-/// One request that a registry has answered.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Request {
-    /// `GET`, `HEAD`, …
-    pub method: String,
-    /// The path with its query.
-    pub path: String,
-    /// The status of the answer.
-    pub status: u16,
 }
 
 impl Registry {
@@ -59,12 +56,13 @@ impl Registry {
         let dir = run_dir(name)?;
         let host = format!("127.0.0.1:{}", free_port()?);
         let mut http = json!({"addr": host, "secret": "only one instance signs uploads with it"});
-        let mut pem = None;
+        let (mut pem, mut certificate) = (None, None);
         if options.tls {
             let authority = Authority::new(&format!("{name} CA"))?;
             let files = authority.issue(&dir, "serving", &["registry"])?;
             http["tls"] = json!({"certificate": files.certificate, "key": files.key});
             pem = Some((authority.write(&dir)?, authority.pem()));
+            certificate = Some(files);
         }
         let mut config = json!({
             "version": 0.1,
@@ -72,11 +70,23 @@ impl Registry {
             "storage": {"filesystem": {"rootdirectory": dir.join("storage")}, "delete": {"enabled": true}},
             "http": http,
         });
-        if let Some((user, password)) = options.user {
-            let path = dir.join("htpasswd");
-            // The lowest cost: each request with a password hashes it.
-            fs::write(&path, format!("{user}:{}\n", bcrypt::hash(password, 4)?))?;
-            config["auth"] = json!({"htpasswd": {"realm": "registry", "path": path}});
+        let mut tokens = None;
+        match options.user {
+            Some(user) if options.tokens => {
+                let server = TokenServer::start(&dir, user, certificate.as_ref()).await?;
+                config["auth"] = json!({"token": {
+                    "realm": server.realm(),
+                    "service": token_server::SERVICE,
+                    "issuer": token_server::ISSUER,
+                    "jwks": token_server::keys(&dir),
+                }});
+                tokens = Some(server);
+            }
+            Some((user, password)) => {
+                let path = write_passwords(&dir, user, password)?;
+                config["auth"] = json!({"htpasswd": {"realm": "registry", "path": path}});
+            }
+            None => {}
         }
         let path = dir.join("config.yaml");
         fs::write(&path, serde_json::to_vec_pretty(&config)?)?;
@@ -94,6 +104,7 @@ impl Registry {
             host,
             options,
             authority: pem.map(|(path, _)| path),
+            tokens,
             client,
         };
         registry.ready().await?;
@@ -154,11 +165,30 @@ impl Registry {
         format!("{scheme}://{}{path}", self.host)
     }
 
-    /// Adds the password to a request.
+    /// The token server, if it has one.
+    pub fn tokens(&self) -> Option<&TokenServer> {
+        self.tokens.as_ref()
+    }
+
+    /// Takes another password from now on. The harness itself goes on with the old one.
+    pub fn change_password(&self, password: &str) -> Result<()> {
+        let (user, _) = self.options.user.context("it has no user")?;
+        write_passwords(self.process.dir(), user, password).map(drop)
+    }
+
+    /// Adds the password, or a token for what the request is about.
     pub fn authorized(&self, request: RequestBuilder) -> RequestBuilder {
-        match self.options.user {
-            Some((user, password)) => request.basic_auth(user, Some(password)),
-            None => request,
+        match (self.options.user, &self.tokens) {
+            (None, _) => request,
+            (Some((user, password)), None) => request.basic_auth(user, Some(password)),
+            (Some(_), Some(tokens)) => {
+                let scope = scope(&request).unwrap_or_default();
+                match tokens.grant(&scope) {
+                    Ok(token) => request.bearer_auth(token),
+                    // The registry refuses it, and the test shows that.
+                    Err(_) => request,
+                }
+            }
         }
     }
 
@@ -208,54 +238,28 @@ impl Registry {
     ///
     /// A request is logged just after its answer was sent, so the last one may be missing for a moment.
     pub fn requests(&self) -> Vec<Request> {
-        self.process.log().lines().filter_map(parse).collect()
+        access_log::requests(&self.process.log())
     }
 
     /// How many requests with `method` and a path that contains `part` it has answered with 2xx.
     pub fn count(&self, method: &str, part: &str) -> usize {
-        let fits = |request: &&Request| {
-            request.method == method
-                && request.path.contains(part)
-                && (200..300).contains(&request.status)
-        };
-        self.requests().iter().filter(fits).count()
+        access_log::count(&self.requests(), method, part)
     }
 }
 
-/// Reads a line in Apache's combined format; other lines of the log are JSON.
-fn parse(line: &str) -> Option<Request> {
-    if line.starts_with('{') {
-        return None;
-    }
-    let (_, rest) = line.split_once("] \"")?;
-    let (request, rest) = rest.split_once("\" ")?;
-    let (method, rest_of_request) = request.split_once(' ')?;
-    let (path, _) = rest_of_request.rsplit_once(' ')?;
-    let status = rest.split(' ').next()?.parse().ok()?;
-    Some(Request {
-        method: method.to_owned(),
-        path: path.to_owned(),
-        status,
-    })
+/// Everything that can be done with the repository of a request.
+fn scope(request: &RequestBuilder) -> Option<String> {
+    let url = request.try_clone()?.build().ok()?.url().clone();
+    let path = url.path().strip_prefix("/v2/")?;
+    let end = ["/manifests/", "/blobs/", "/tags/"]
+        .iter()
+        .find_map(|part| path.find(part))?;
+    Some(format!("repository:{}:pull,push", &path[..end]))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::{Request, parse};
-
-    #[test]
-    fn reads_the_access_log_and_skips_the_rest() {
-        let line = r#"127.0.0.1 - - [21/Nov/2025:16:30:01 +0000] "GET /v2/etl/manifests/v1?x=1 HTTP/1.1" 401 87 "" "curl/8.0""#;
-        let expected = Request {
-            method: "GET".into(),
-            path: "/v2/etl/manifests/v1?x=1".into(),
-            status: 401,
-        };
-        assert_eq!(parse(line), Some(expected));
-        assert_eq!(
-            parse(r#"{"msg":"response completed [x] \"GET / HTTP/1.1\" 200 "}"#),
-            None
-        );
-        assert_eq!(parse("panic: something"), None);
-    }
+fn write_passwords(dir: &Path, user: &str, password: &str) -> Result<PathBuf> {
+    let path = dir.join("htpasswd");
+    // The lowest cost: each request with a password hashes it.
+    fs::write(&path, format!("{user}:{}\n", bcrypt::hash(password, 4)?))?;
+    Ok(path)
 }
