@@ -46,6 +46,33 @@ fn unknown_keys_are_refused_with_file_and_key() {
 }
 
 #[test]
+fn sources_of_every_kind_are_read_and_their_unknown_keys_are_named() {
+    let shared = "timeout: 5s, maxPackageSize: 1Gi, rate: 2.5, maxConcurrent: 4, caFile: /ca, redirectHosts: [blobs:9000]";
+    let kinds = [
+        "kind: oci, registry: 'registry.example/flyte', dockerConfigFile: /d, tokenRealms: [git.example]",
+        "kind: artifactory, url: 'https://a.example/artifactory', prefix: flyte, tokenFile: /t",
+        "kind: http, url: 'https://files.example', username: u, passwordFile: /p",
+    ];
+    for kind in kinds {
+        let source = format!("sources: {{registry: {{{kind}, {shared}}}}}");
+        let config = load_text(&source).unwrap();
+        assert!(config.sources["registry"].problems().is_empty(), "{kind}");
+        let error = load_text(&source.replace("rate:", "rates:"))
+            .unwrap_err()
+            .to_string();
+        let named = error.contains("sources.registry") && error.contains("`rates`");
+        assert!(named && error.contains("hub.yaml"), "{error}");
+        let error = load_text(&source.replace("timeout: 5s", "timeout: 0s"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("sources.registry.timeout: must be"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn names_must_exist() {
     let text = WHOLE
         .replace("flyteAdmin: main", "flyteAdmin: other")

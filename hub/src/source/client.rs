@@ -23,64 +23,24 @@ use super::{
 };
 
 mod build;
+mod current;
 mod redirect;
 mod resolve;
+mod trouble;
 pub(crate) mod wire;
 
 pub use build::ClientError;
 pub(crate) use build::{Proxies, USER_AGENT, certificates};
+use current::Current;
 use redirect::{NOT_PUBLIC, REDIRECTS_MAX, Way, way};
 use resolve::NotPublic;
-
-/// A request without a result.
-#[derive(Debug)]
-pub(crate) enum Trouble {
-    /// The connection broke: worth another attempt at once.
-    Broken(Failure),
-    /// Anything else.
-    Final(Failure),
-}
-
-impl Trouble {
-    /// That of a request to `host` which got no answer, or half of one.
-    pub(super) fn of(host: &str, error: reqwest::Error) -> Self {
-        let broke = !(error.is_connect() || error.is_timeout() || error.is_builder());
-        let failure = Failure::unreachable(host, error);
-        if broke {
-            Self::Broken(failure)
-        } else {
-            Self::Final(failure)
-        }
-    }
-
-    pub(super) fn is_broken(&self) -> bool {
-        matches!(self, Self::Broken(_))
-    }
-}
-
-impl From<Failure> for Trouble {
-    fn from(failure: Failure) -> Self {
-        Self::Final(failure)
-    }
-}
-
-impl From<Trouble> for Failure {
-    fn from(trouble: Trouble) -> Self {
-        let (Trouble::Broken(failure) | Trouble::Final(failure)) = trouble;
-        failure
-    }
-}
+pub(crate) use trouble::Trouble;
 
 /// A source's client.
 pub(crate) struct Client {
     base: Url,
     name: String,
-    /// For the source's own host: it shows the client certificate.
-    own: reqwest::Client,
-    /// For other hosts that the configuration names.
-    named: reqwest::Client,
-    /// For all others: it connects to public addresses alone.
-    public: reqwest::Client,
+    current: Current,
     redirect_hosts: Vec<Authority>,
     throttle: Throttle,
     timeout: Duration,
@@ -129,13 +89,10 @@ impl Client {
         proxies: Proxies,
         pause: Arc<Pause>,
     ) -> Result<Self, ClientError> {
-        let built = build::clients(connection, proxies)?;
         Ok(Self {
             base,
             name,
-            own: built.own,
-            named: built.named,
-            public: built.public,
+            current: Current::new(connection, proxies)?,
             redirect_hosts: connection.redirect_hosts.clone(),
             throttle: Throttle::new(connection, pause),
             timeout: connection.timeout,
@@ -174,11 +131,12 @@ impl Client {
         self.throttle.next_request(&self.name).await?;
         let (mut url, mut next, mut from) = (outgoing.url.clone(), Way::Own, self.name.clone());
         let mut authorization = outgoing.authorization.as_ref();
+        let clients = self.current.clients();
         for _ in 0..=REDIRECTS_MAX {
             let client = match next {
-                Way::Own => &self.own,
-                Way::Named => &self.named,
-                Way::Public => &self.public,
+                Way::Own => &clients.own,
+                Way::Named => &clients.named,
+                Way::Public => &clients.public,
             };
             let mut request = client.request(outgoing.method.clone(), url.clone());
             request = request.headers(outgoing.headers.clone());
@@ -219,10 +177,11 @@ impl Client {
         service: Service,
         authorization: Option<HeaderValue>,
     ) -> Result<Answer, Trouble> {
+        let clients = self.current.clients();
         let client = match service {
-            Service::Own => &self.own,
-            Service::Named => &self.named,
-            Service::Known => &self.public,
+            Service::Own => clients.own,
+            Service::Named => clients.named,
+            Service::Known => clients.public,
         };
         if service == Service::Own {
             self.throttle.next_request(&self.name).await?;

@@ -123,7 +123,8 @@ impl FileSource {
     async fn ask(&self, request: &Outgoing) -> Result<Answer, Trouble> {
         let answer = self.client.send(request).await?;
         match answer.response.status() {
-            StatusCode::OK | StatusCode::PARTIAL_CONTENT => Ok(answer),
+            StatusCode::OK => Ok(answer),
+            StatusCode::PARTIAL_CONTENT if request.headers.contains_key(RANGE) => Ok(answer),
             StatusCode::NOT_MODIFIED if request.headers.contains_key(IF_NONE_MATCH) => Ok(answer),
             _ => Err(self.client.refusal(answer, "no such package").await.into()),
         }

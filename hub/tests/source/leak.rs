@@ -77,6 +77,7 @@ async fn provoke(setup: &Setup, registry: &Registry, seen: &mut String) {
         Fault::Status(500, &[]),
         Fault::BreakAfter(3),
         Fault::Redirect(signed),
+        Fault::Redirect(format!("/v2/pkg/blobs/x?X-Amz-Signature={MARK}")),
         Fault::Redirect(format!("http://user:{MARK}@localhost/x")),
         Fault::Challenge(challenge),
         Fault::Body(format!("{{\"token\": \"{MARK}\", \"expires_in\": \"soon\"}}").into()),

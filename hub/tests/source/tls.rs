@@ -1,7 +1,12 @@
-use std::{io, net::SocketAddr};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::PrivateKeyDer;
+use rustls::{RootCertStore, pki_types::PrivateKeyDer, server::WebPkiClientVerifier};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
@@ -11,6 +16,8 @@ use crate::registry::{Access, Fault, USER};
 struct TlsListener {
     tcp: TcpListener,
     acceptor: TlsAcceptor,
+    /// Connections that showed a certificate.
+    shown: Arc<AtomicUsize>,
 }
 
 impl axum::serve::Listener for TlsListener {
@@ -22,6 +29,8 @@ impl axum::serve::Listener for TlsListener {
             let (stream, address) = self.tcp.accept().await.unwrap();
             // Who does not trust us hangs up.
             if let Ok(stream) = self.acceptor.accept(stream).await {
+                let shown = stream.get_ref().1.peer_certificates().is_some();
+                self.shown.fetch_add(usize::from(shown), Ordering::SeqCst);
                 return (stream, address);
             }
         }
@@ -39,6 +48,14 @@ pub fn authority() -> CertifiedIssuer<'static, KeyPair> {
 }
 
 pub async fn start(ca: &CertifiedIssuer<'static, KeyPair>, host: &str) -> Registry {
+    start_and_count(ca, host).await.0
+}
+
+/// A registry that asks for client certificates and takes all connections; and how many showed one.
+async fn start_and_count(
+    ca: &CertifiedIssuer<'static, KeyPair>,
+    host: &str,
+) -> (Registry, Arc<AtomicUsize>) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new([host.to_owned()])
@@ -46,19 +63,25 @@ pub async fn start(ca: &CertifiedIssuer<'static, KeyPair>, host: &str) -> Regist
         .signed_by(&key, ca)
         .unwrap();
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(ca.der().clone()).unwrap();
+    let verifier = WebPkiClientVerifier::builder(Arc::new(roots))
+        .allow_unauthenticated()
+        .build()
+        .unwrap();
     let config = rustls::ServerConfig::builder()
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_single_cert(vec![certificate.der().clone()], key)
         .unwrap();
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let authority = format!("{host}:{}", tcp.local_addr().unwrap().port());
-    Registry::serve(
-        TlsListener {
-            tcp,
-            acceptor: TlsAcceptor::from(Arc::new(config)),
-        },
-        authority,
-    )
+    let shown = Arc::new(AtomicUsize::new(0));
+    let listener = TlsListener {
+        tcp,
+        acceptor: TlsAcceptor::from(Arc::new(config)),
+        shown: Arc::clone(&shown),
+    };
+    (Registry::serve(listener, authority), shown)
 }
 
 fn source(registry: &Registry, dir: &TempDir, ca: &CertifiedIssuer<'static, KeyPair>) -> Setup {
@@ -94,6 +117,52 @@ async fn own_authorities_are_trusted_and_others_are_not() {
     let (reason, message) = source(&registry, &dir, &authority()).failure("pkg").await;
     assert_eq!(reason, Reason::SourceUnavailable);
     assert!(message.contains("cannot be trusted"), "{message}");
+}
+
+#[tokio::test]
+async fn replaced_authorities_are_trusted_without_a_restart() {
+    let (ca, dir) = (authority(), tempfile::tempdir().unwrap());
+    let registry = start(&ca, "127.0.0.1").await;
+    registry.package("pkg", "v1", b"the package");
+    let setup = source(&registry, &dir, &authority());
+    setup.fetch("pkg").await.unwrap_err();
+    std::fs::write(dir.path().join("ca.pem"), ca.pem()).unwrap();
+    let trusted = async {
+        while setup.fetch("pkg").await.is_err() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_mins(1), trusted).await;
+    assert!(in_time.is_ok());
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_shown_to_the_registry_and_not_where_it_redirects_to() {
+    let (ca, dir) = (authority(), tempfile::tempdir().unwrap());
+    let (registry, shown) = start_and_count(&ca, "127.0.0.1").await;
+    let (elsewhere, shown_elsewhere) = start_and_count(&ca, "localhost").await;
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["hub".to_owned()])
+        .unwrap()
+        .signed_by(&key, &ca)
+        .unwrap();
+    let (cert_file, key_file) = (dir.path().join("client.crt"), dir.path().join("client.key"));
+    std::fs::write(&cert_file, certificate.pem()).unwrap();
+    std::fs::write(&key_file, key.serialize_pem()).unwrap();
+    let more = json!({
+        "certFile": cert_file, "keyFile": key_file, "redirectHosts": [elsewhere.authority],
+    });
+    let setup = source_with(&registry, &dir, &ca, &more);
+    for registry in [&registry, &elsewhere] {
+        registry.package("pkg", "v1", b"the package");
+    }
+    let digest = Digest::of(b"the package");
+    let blob = format!("https://{}/v2/pkg/blobs/{digest}", elsewhere.authority);
+    registry.fault("/blobs/", 1, Fault::Redirect(blob));
+    assert_eq!(read(&setup.fetch("pkg").await.unwrap()), b"the package");
+    assert_eq!(elsewhere.asked().len(), 1);
+    assert!(shown.load(Ordering::SeqCst) > 0);
+    assert_eq!(shown_elsewhere.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]

@@ -44,9 +44,13 @@ pub(crate) enum Proxies {
 }
 
 /// A client for each kind of host.
+#[derive(Clone)]
 pub(super) struct Clients {
+    /// For the source's own host: it shows the client certificate.
     pub(super) own: reqwest::Client,
+    /// For other hosts that the configuration names.
     pub(super) named: reqwest::Client,
+    /// For all others: it connects to public addresses alone.
     pub(super) public: reqwest::Client,
 }
 
@@ -70,6 +74,11 @@ pub(super) fn clients(
         Some(identity) => build(builder(connection, proxies)?.identity(identity))?,
         None => named.clone(),
     };
+    if proxies == Proxies::Environment {
+        // Whoever runs a command asks for what it may ask for anyway, through proxies of its own.
+        let public = named.clone();
+        return Ok(Clients { own, named, public });
+    }
     let proxy = connection.proxy.as_ref();
     let resolver = PublicOnly {
         proxy: proxy.and_then(|proxy| Some(proxy.url().host_str()?.to_owned())),

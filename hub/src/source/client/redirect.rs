@@ -30,6 +30,9 @@ pub(super) fn way(
     may_leave: bool,
     named: &[Authority],
 ) -> Result<Way, &'static str> {
+    if !next.username().is_empty() || next.password().is_some() {
+        return Err("it names a user");
+    }
     if next.origin() == own.origin() {
         return Ok(Way::Own);
     }
@@ -112,6 +115,8 @@ mod tests {
         for next in [
             "http://bucket.s3.amazonaws.com/x",
             "ftp://bucket.example/x",
+            "https://user:password@bucket.example/x",
+            "https://user@registry.example/x",
             "file:///etc/passwd",
             "https://127.0.0.1/",
             "https://127.1/",
