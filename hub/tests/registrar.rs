@@ -19,6 +19,8 @@ mod fresh;
 mod preflight;
 #[path = "registrar/projects.rs"]
 mod projects;
+#[path = "registrar/races.rs"]
+mod races;
 #[path = "registrar/refused.rs"]
 mod refused;
 #[path = "registrar/tls.rs"]
