@@ -1,6 +1,7 @@
 //! The end-to-end tests: one process, so that all share the started peers.
 
 mod activation;
+mod admin;
 mod fast;
 mod faults;
 mod features;
