@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 60
 RUNNER = cargo run --package flyte-registration-tests --bin flyte-registration-runner --
 
 .DEFAULT_GOAL := help
-.PHONY: help deps prerequisites peers build demo measure test fuzz check fmt
+.PHONY: help deps prerequisites peers build demo measure bench test fuzz check fmt
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,11 @@ measure: peers ## Print the figures of docs/performance.md
 
 fuzz: prerequisites ## Fuzz what reads foreign bytes, FUZZ_SECONDS=60 for each target
 	@sh fuzz/run.sh $(CARGO_FUZZ) $(FUZZ_SECONDS) $(FLYTE_REG_BUILD)/fuzz
+
+bench: peers ## Compare the registrar with other clients near and far, and time the planning of packages
+	cargo build --release --package flyteadmin-emulator
+	cargo bench --package flyte-registration-hub --bench package
+	cargo bench --package flyte-registration-tests --bench registration -- $(if $(ROUNDS),--rounds $(ROUNDS))
 
 check: deps prerequisites ## Formatting, lints, licences, documentation
 	cargo fmt --all --check

@@ -41,7 +41,7 @@ pub fn package<'a>(files: impl IntoIterator<Item = (String, &'a [u8])>) -> Vec<u
 
 /// The plan of what is selected of an archive.
 pub fn planned(archive: &Archive, selection: &Selection) -> Result<Plan, PackageError> {
-    plan(archive, &target(), selection)
+    plan(archive.clone(), &target(), selection)
 }
 
 /// Its ids are the target's, its requests well-formed, and everything comes after what it needs.

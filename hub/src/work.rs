@@ -239,7 +239,7 @@ fn plan(
     })?;
     let archive =
         package::read(file, limits).map_err(|error| (error.reason(), error.to_string()))?;
-    package::plan(&archive, &order.target, &order.selection)
+    package::plan(archive, &order.target, &order.selection)
         .and_then(|mut plan| {
             plan.create_project = order.create_project;
             plan.apply(&order.options)?;

@@ -17,7 +17,7 @@ fn inspect(fixture: &[u8], workflow: Option<&str>) -> Inspection {
     let selection = Selection {
         workflow_name: workflow.map(str::to_owned),
     };
-    Inspection::of(&package::plan(&archive, &target, &selection).unwrap())
+    Inspection::of(&package::plan(archive, &target, &selection).unwrap())
 }
 
 #[test]

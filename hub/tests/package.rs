@@ -38,5 +38,5 @@ fn read_default(package: &[u8]) -> Result<Archive, PackageError> {
 }
 
 fn plan_all(package: &[u8]) -> Result<Plan, PackageError> {
-    plan(&read_default(package)?, &target(), &Selection::default())
+    plan(read_default(package)?, &target(), &Selection::default())
 }

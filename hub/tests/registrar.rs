@@ -23,6 +23,8 @@ mod projects;
 mod races;
 #[path = "registrar/refused.rs"]
 mod refused;
+#[path = "registrar/strain.rs"]
+mod strain;
 #[path = "registrar/tls.rs"]
 mod tls;
 #[path = "registrar/tokens.rs"]
@@ -125,5 +127,5 @@ fn target(version: &str) -> Target {
 
 fn planned(package: &[u8], target: &Target) -> Plan {
     let archive = read(package, &Limits::default()).unwrap();
-    plan(&archive, target, &Selection::default()).unwrap()
+    plan(archive, target, &Selection::default()).unwrap()
 }

@@ -4,6 +4,7 @@
 //! Tests run inside [`block_on`] and take the shared [`World`]; what the peers need is built by [`install`].
 
 pub mod command;
+pub mod delay;
 pub mod demo;
 pub mod install;
 pub mod measure;

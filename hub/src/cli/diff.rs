@@ -67,7 +67,7 @@ impl Diff {
         let limits = config.map(|config| config.package).unwrap_or_default();
         let archive = package::read(obtained.open()?, &limits)?;
         let (target, selection) = (self.target.target(), self.target.selection());
-        let plan = package::plan(&archive, &target, &selection)?;
+        let plan = package::plan(archive, &target, &selection)?;
         progress.begin(format!("comparing with {}", registrar.name()));
         let comparisons = registrar.diff(&plan).await?;
         drop(progress);

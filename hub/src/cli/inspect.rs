@@ -42,7 +42,7 @@ impl Inspect {
         let selection = Selection {
             workflow_name: self.workflow.clone(),
         };
-        let inspection = Inspection::of(&package::plan(&archive, &target, &selection)?);
+        let inspection = Inspection::of(&package::plan(archive, &target, &selection)?);
         match self.output {
             Output::Json => print_json(&inspection),
             Output::Table => Ok(print(&text(&inspection))?),

@@ -172,7 +172,7 @@ impl Register {
         let create_project = self.create_project;
         let planned = tokio::task::spawn_blocking(move || {
             let archive = package::read(file, &limits)?;
-            let mut plan = package::plan(&archive, &target, &selection)?;
+            let mut plan = package::plan(archive, &target, &selection)?;
             plan.create_project = create_project;
             plan.apply(&options)?;
             let chosen = plan.chosen(&activation)?;

@@ -172,6 +172,8 @@ impl Reader {
         if content.len() as u64 != size {
             return Err(self.damaged());
         }
+        // Kept until it is planned, and so are thousands of others.
+        content.shrink_to_fit();
         match self
             .archive
             .entities

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use flyte_registration_crd::EntityType;
 use flyte_registration_proto::flyteidl::core::{Identifier, ResourceType};
 use prost::{Message, encoding};
@@ -107,6 +107,8 @@ pub(super) fn read(
     }?;
     entity.needs.sort();
     entity.needs.dedup();
+    // Kept until all are ordered.
+    entity.needs.shrink_to_fit();
     let (size, max) = (entity.request.len() as u64, limits.entity_bytes);
     if size > max {
         return Err(vec![What::Large { size, max }]);
@@ -242,13 +244,16 @@ fn owned(
 /// `TaskCreateRequest`, `WorkflowCreateRequest` and `LaunchPlanCreateRequest` are alike:
 /// the id is field 1, the spec field 2. Written here, as prost would drop unknown fields.
 fn request(kind: EntityType, id: &Id, spec: &DynamicMessage) -> Bytes {
-    let id = id.to_proto(kind).encode_to_vec();
-    let spec = spec.encode_to_vec();
-    let mut request = BytesMut::with_capacity(id.len() + spec.len() + 12);
-    for (number, part) in [(1, id), (2, spec)] {
-        encoding::encode_key(number, encoding::WireType::LengthDelimited, &mut request);
-        encoding::encode_varint(part.len() as u64, &mut request);
-        request.put_slice(&part);
-    }
-    request.freeze()
+    let id = id.to_proto(kind);
+    let (id_size, spec_size) = (id.encoded_len(), spec.encoded_len());
+    let framed = |size| 1 + encoding::encoded_len_varint(size as u64) + size;
+    // Of the very size, as there may be thousands of them.
+    let mut request = Vec::with_capacity(framed(id_size) + framed(spec_size));
+    encoding::encode_key(1, encoding::WireType::LengthDelimited, &mut request);
+    encoding::encode_varint(id_size as u64, &mut request);
+    id.encode_raw(&mut request);
+    encoding::encode_key(2, encoding::WireType::LengthDelimited, &mut request);
+    encoding::encode_varint(spec_size as u64, &mut request);
+    spec.encode_raw(&mut request);
+    request.into()
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap, hash_map::Entry},
-    fmt,
+    fmt, mem,
 };
 
 use bytes::Bytes;
@@ -83,18 +83,22 @@ impl Plan {
     }
 }
 
-/// Plans the registration of a package, or tells all that is wrong with it.
+/// Plans the registration of a package, or tells all that is wrong with it. Takes the archive, so that each
+/// file is given up once its request is made.
 pub fn plan(
-    archive: &Archive,
+    archive: Archive,
     target: &Target,
     selection: &Selection,
 ) -> Result<Plan, PackageError> {
     usable(target)?;
+    let code = archive.code.clone();
     let (files, entities) = entities(archive, target)?;
     let chosen = select::select(&entities, selection)?;
-    let mut plan = arrange(&files, entities, &chosen, target)?;
+    let graph = graph(&files, &entities, &chosen)?;
+    drop(files);
+    let mut plan = arrange(entities, &chosen, graph, target);
     if plan.entities.iter().any(|entity| entity.uses_code) {
-        plan.code.clone_from(&archive.code);
+        plan.code = code;
     }
     Ok(plan)
 }
@@ -116,34 +120,32 @@ fn usable(target: &Target) -> Result<(), PackageError> {
     Ok(())
 }
 
-fn entities<'a>(
-    archive: &'a Archive,
-    target: &Target,
-) -> Result<(Vec<&'a String>, Vec<Entity>), PackageError> {
+fn entities(archive: Archive, target: &Target) -> Result<(Vec<String>, Vec<Entity>), PackageError> {
+    let count = archive.entities.len();
     let mut problems = Vec::new();
-    let mut files = Vec::new();
-    let mut entities: Vec<Entity> = Vec::new();
-    let mut seen = HashMap::new();
-    for (file, content) in &archive.entities {
+    let mut files = Vec::with_capacity(count);
+    let mut entities: Vec<Entity> = Vec::with_capacity(count);
+    let mut seen = HashMap::with_capacity(count);
+    for (file, content) in archive.entities {
         // The reader lets no other names pass.
-        let Some(kind) = archive::kind_of(file) else {
+        let Some(kind) = archive::kind_of(&file) else {
             continue;
         };
         let mut problem = |what| {
             let file = file.clone();
             problems.push(Problem { file, what });
         };
-        match entity::read(kind, content, target, &archive.limits) {
+        match entity::read(kind, &content, target, &archive.limits) {
             Ok(entity) if entity.uses_code && archive.code.is_none() => problem(What::NoCode),
             Ok(entity) => match seen.entry((kind, entity.id.name.clone())) {
                 Entry::Vacant(slot) => {
-                    slot.insert(file);
+                    slot.insert(files.len());
                     files.push(file);
                     entities.push(entity);
                 }
                 Entry::Occupied(slot) => problem(What::SameEntity {
                     kind,
-                    other: (*slot.get()).clone(),
+                    other: files[*slot.get()].clone(),
                 }),
             },
             Err(found) => found.into_iter().for_each(&mut problem),
@@ -171,12 +173,14 @@ fn one_of_each_first(problems: Vec<Problem>) -> Vec<Problem> {
     numbered.into_iter().map(|(_, problem)| problem).collect()
 }
 
-fn arrange(
-    files: &[&String],
-    entities: Vec<Entity>,
-    chosen: &[usize],
-    target: &Target,
-) -> Result<Plan, PackageError> {
+/// What each of the chosen needs of the others, an order in which that comes before, and what is not among them.
+struct Graph {
+    needs: Vec<Vec<usize>>,
+    order: Vec<usize>,
+    external: BTreeSet<ExternalReference>,
+}
+
+fn graph(files: &[String], entities: &[Entity], chosen: &[usize]) -> Result<Graph, PackageError> {
     let positions: HashMap<(EntityType, &Id), usize> = chosen
         .iter()
         .enumerate()
@@ -205,31 +209,50 @@ fn arrange(
             what: What::Cycle,
         }])
     })?;
+    Ok(Graph {
+        needs,
+        order,
+        external,
+    })
+}
 
+fn arrange(entities: Vec<Entity>, chosen: &[usize], graph: Graph, target: &Target) -> Plan {
+    let Graph {
+        mut needs,
+        order,
+        external,
+    } = graph;
     let mut places = vec![0; order.len()];
     for (place, position) in order.iter().enumerate() {
         places[*position] = place;
     }
-    let mut entities: Vec<_> = entities.into_iter().map(Some).collect();
-    let planned = order.iter().filter_map(|position| {
-        let entity = entities[chosen[*position]].take()?;
-        let mut needs: Vec<_> = needs[*position].iter().map(|need| places[*need]).collect();
+    // Sorted where they are: there may be thousands, and room for them once more is not needed.
+    let entities = entities.into_iter().enumerate();
+    let entities = entities.filter_map(|(index, entity)| {
+        let position = chosen.binary_search(&index).ok()?;
+        let mut needs = mem::take(&mut needs[position]);
+        for need in &mut needs {
+            *need = places[*need];
+        }
         needs.sort_unstable();
-        Some(Planned {
+        let planned = Planned {
             kind: entity.kind,
             id: entity.id,
             request: entity.request,
             needs,
             uses_code: entity.uses_code,
-        })
+        };
+        Some((places[position], planned))
     });
-    Ok(Plan {
+    let mut entities: Vec<_> = entities.collect();
+    entities.sort_unstable_by_key(|(place, _)| *place);
+    Plan {
         target: target.clone(),
-        entities: planned.collect(),
+        entities: entities.into_iter().map(|(_, planned)| planned).collect(),
         external: external.into_iter().collect(),
         code: None,
         create_project: false,
-    })
+    }
 }
 
 impl fmt::Display for Plan {

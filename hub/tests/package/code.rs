@@ -161,7 +161,7 @@ fn code_that_nothing_refers_to_is_not_uploaded() {
     let selection = Selection {
         workflow_name: Some("w".to_owned()),
     };
-    assert_eq!(plan(&archive, &target(), &selection).unwrap().code, None);
+    assert_eq!(plan(archive, &target(), &selection).unwrap().code, None);
 }
 
 #[test]

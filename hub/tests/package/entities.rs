@@ -428,7 +428,7 @@ fn the_request_may_not_outgrow_the_limit() {
         ..TaskSpec::default()
     };
     let archive = read(&*Files::default().task(&spec).package(), &limits).unwrap();
-    let error = plan(&archive, &target(), &Selection::default()).unwrap_err();
+    let error = plan(archive, &target(), &Selection::default()).unwrap_err();
     assert_eq!(error.reason(), Reason::PackageTooLarge);
 }
 
@@ -440,7 +440,7 @@ fn nothing_is_planned_for_an_unusable_target() {
             version: version.to_owned(),
             ..target()
         };
-        let error = plan(&archive, &target, &Selection::default()).unwrap_err();
+        let error = plan(archive.clone(), &target, &Selection::default()).unwrap_err();
         assert_eq!(error.reason(), Reason::InvalidSpec, "{version}");
     }
 }

@@ -66,7 +66,7 @@ fn compare(package: &[u8], recording: &str) -> (Requests, Requests) {
         version: recording.version,
     };
     let archive = read_default(package).unwrap();
-    let mut plan: Plan = plan(&archive, &target, &Selection::default()).unwrap();
+    let mut plan: Plan = plan(archive, &target, &Selection::default()).unwrap();
     let code = plan.code.take();
     assert_eq!(code.is_some(), recording.upload.is_some());
     if let (Some(code), Some(upload)) = (code, recording.upload) {

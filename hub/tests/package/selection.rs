@@ -11,7 +11,7 @@ fn select(files: &Files, workflow_name: &str) -> Result<Plan, PackageError> {
     let selection = Selection {
         workflow_name: Some(workflow_name.to_owned()),
     };
-    plan(&archive, &target(), &selection)
+    plan(archive, &target(), &selection)
 }
 
 /// `etl.my_flow` runs a task, embeds `etl.inner` and launches `etl.other`; `etl.apart` has

@@ -32,21 +32,6 @@ async fn an_answer_that_got_lost_is_no_conflict() {
 }
 
 #[tokio::test]
-async fn slows_down_under_strain_and_comes_back() {
-    let peer = peer().await;
-    assert_eq!(peer.registrar.load().limit, 8);
-    peer.fault(r#"{"rpc": "CreateTask", "action": {"fail": {"code": 14}}, "count": 2}"#);
-    let report = peer.registrar.register(&planned(ETL, &target("v0"))).await;
-    assert_eq!(report.failure, None);
-    assert!(peer.registrar.load().limit < 8);
-    for version in 1..20 {
-        let plan = planned(ETL, &target(&format!("v{version}")));
-        assert_eq!(peer.registrar.register(&plan).await.failure, None);
-    }
-    assert_eq!(peer.registrar.load().limit, 8);
-}
-
-#[tokio::test]
 async fn a_dependency_that_fails_takes_only_its_dependents_along() {
     let peer = peer().await;
     // Used by one of the two workflows only.
@@ -136,26 +121,4 @@ async fn refused_credentials_end_it_at_once() {
         failure.message
     );
     assert!(creates(&peer.counts()) <= 5);
-}
-
-/// A default FlyteAdmin whose database pool is small: creates in flight that reach it
-/// lock it up until their callers give up.
-#[tokio::test]
-async fn does_not_lock_up_a_small_pool() {
-    let options = Options {
-        pool_limit: Some(16),
-        latency_ms: 5,
-        ..Options::default()
-    };
-    let peer = peer_with(&options, |_| {}).await;
-    let plans: Vec<_> = (0..5)
-        .map(|n| planned(ETL, &target(&format!("v{n}"))))
-        .collect();
-    let reports = plans.iter().map(|plan| peer.registrar.register(plan));
-    for report in futures::future::join_all(reports).await {
-        assert_eq!(report.failure, None);
-    }
-    let counts = peer.counts();
-    assert_eq!(creates(&counts), 50);
-    assert!(counts.peak_in_flight <= 8);
 }
