@@ -10,5 +10,6 @@ mod kills;
 mod lifecycle;
 mod packages;
 mod peers;
+mod sources;
 mod specs;
 mod support;
