@@ -36,8 +36,8 @@ fn payload() -> Payload {
         package: Package {
             uri: "oci://registry.example/etl:v1".to_owned(),
             digest: "sha256:00".to_owned(),
-            archive_digest: None,
             size: Some(1),
+            ..Package::default()
         },
         counts: Counts::default(),
         activations: Vec::new(),
@@ -45,6 +45,7 @@ fn payload() -> Payload {
         completed_at: "2026-11-21T12:00:01Z".to_owned(),
         attempts: 1,
         request: None,
+        found: None,
         status_hash: "00".to_owned(),
     }
 }

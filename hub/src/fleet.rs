@@ -18,6 +18,7 @@ mod backoff;
 mod cluster;
 mod entry;
 pub mod handle;
+mod look;
 mod observed;
 mod policy;
 mod queue;
@@ -29,7 +30,7 @@ pub use cluster::{Refused, Told};
 pub use entry::{Failure, Outcome, Progress};
 pub use handle::FleetHandle;
 pub use observed::{Key, Malformed, Observed, SPEC_MAX};
-pub use policy::{Order, Policy};
+pub use policy::{Occasion, Order, Policy};
 pub use session::Up;
 
 use cluster::Cluster;

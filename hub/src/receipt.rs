@@ -8,7 +8,7 @@
 use std::{fs, io, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use flyte_registration_crd::{Counts, Package};
+use flyte_registration_crd::{Counts, Package, Reason};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
@@ -46,8 +46,45 @@ pub struct Payload {
     /// The reconcile request that it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
+    /// What stands against it since, as the last look found; `None` when nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<Found>,
     /// `canonical::status_hash` of the status that went with it, hexadecimal.
     pub status_hash: String,
+}
+
+/// What a look at something registered found, other than that all is well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// In one word.
+    pub reason: Reason,
+    /// For people.
+    pub message: String,
+}
+
+impl Payload {
+    /// What the resource shows.
+    pub fn reason(&self) -> Reason {
+        match &self.found {
+            Some(found) if !self.look_failed() => found.reason,
+            _ => Reason::Registered,
+        }
+    }
+
+    /// The last look could not be made, which says nothing against what is registered.
+    pub fn look_failed(&self) -> bool {
+        self.found.as_ref().is_some_and(|found| {
+            [
+                Reason::PackageNotFound,
+                Reason::SourceUnauthorized,
+                Reason::SourceUnavailable,
+                Reason::RateLimited,
+                Reason::FlyteUnavailable,
+                Reason::AuditUnavailable,
+            ]
+            .contains(&found.reason)
+        })
+    }
 }
 
 /// What a receipt is bound to.
@@ -213,6 +250,7 @@ mod tests {
             completed_at: "2026-11-21T10:00:01Z".to_owned(),
             attempts: 1,
             request: None,
+            found: None,
             status_hash: "ab".to_owned(),
         }
     }

@@ -43,6 +43,7 @@ mod preflight;
 mod progress;
 mod report;
 mod run;
+mod superseded;
 mod swap;
 mod upload;
 mod wire;

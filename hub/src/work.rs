@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, info, info_span, warn};
 
 use crate::{
-    fleet::{Failure, FleetHandle, Job, Order, Outcome, Progress},
+    fleet::{Failure, FleetHandle, Job, Occasion, Order, Outcome, Progress},
     flight::Flights,
     metrics::Metrics,
     package,
@@ -33,6 +33,8 @@ struct Registration {
     create_project: bool,
     digest: String,
     archive_digest: Option<String>,
+    /// Which activates nothing.
+    is_look: bool,
 }
 
 /// One FlyteAdmin, and how many packages may be in memory for it at a time: one that is slow
@@ -156,9 +158,10 @@ impl Runner {
             create_project: order.create_project,
             digest: package.digest.clone(),
             archive_digest: package.archive_digest.clone(),
+            is_look: order.occasion == Occasion::Look,
         };
         // Another version may have been activated since: what was activated then proves nothing.
-        if !order.recheck
+        if order.occasion == Occasion::Change
             && order.activation == package::Activation::None
             && let Some(outcome) = self.done.get(&registration)
         {
@@ -191,6 +194,7 @@ impl Runner {
     ) -> impl Future<Output = Arc<Outcome>> + Send + 'static {
         let lane = self.lanes.get(&order.flyte_admin).cloned();
         let (wanted, limits) = (order.clone(), self.limits.clone());
+        let is_look = order.occasion == Occasion::Look;
         async move {
             let package = Some(fetched.package.clone());
             let Some(Lane { registrar, places }) = lane else {
@@ -211,7 +215,11 @@ impl Runner {
             };
             let open = || Ok(Box::new(blob.open()?) as Box<dyn Read + Send>);
             let report = registrar.register_from(&plan, &open).await;
-            let report = registrar.activate(&plan, &chosen, report).await;
+            let report = if is_look {
+                registrar.still_active(&plan, &chosen, report).await
+            } else {
+                registrar.activate(&plan, &chosen, report).await
+            };
             Arc::new(Outcome {
                 package,
                 counts: Some(report.counts),

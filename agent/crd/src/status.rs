@@ -105,7 +105,7 @@ pub struct Counts {
     pub created: u32,
     /// Entities that were there already, identical.
     pub unchanged: u32,
-    /// Launch plans that were activated.
+    /// Launch plans that were activated, and still were when they were last looked at.
     pub activated: u32,
     /// Entities that failed.
     pub failed: u32,
@@ -125,7 +125,7 @@ pub struct Entity {
     pub version: String,
     /// What happened to it.
     pub action: EntityAction,
-    /// Why it failed, or which version was active before.
+    /// Why it failed, or which version was active before, or is now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
@@ -150,6 +150,8 @@ pub enum EntityAction {
     Failed,
     /// It was not tried, as something that it needs failed.
     Skipped,
+    /// It was activated for this resource, and another version, or none, was since.
+    Superseded,
     /// It was created.
     Created,
     /// It was there already, identical.

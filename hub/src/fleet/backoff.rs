@@ -1,7 +1,7 @@
 //! How long to wait before trying again.
 
 use std::{
-    hash::{DefaultHasher, Hash as _, Hasher as _},
+    hash::{DefaultHasher, Hash, Hasher as _},
     time::Duration,
 };
 
@@ -17,11 +17,16 @@ pub fn delay(
 ) -> Duration {
     let doublings = attempt.saturating_sub(1).min(31);
     let whole = initial.saturating_mul(1 << doublings).min(max);
-    let mut hasher = DefaultHasher::new();
-    (seed, attempt).hash(&mut hasher);
-    let thousandths = u32::try_from(hasher.finish() % 1000).unwrap_or_default();
-    let delay = whole / 2 + whole / 2000 * thousandths;
+    let delay = whole / 2 + part(whole / 2, (seed, attempt));
     delay.max(at_least.unwrap_or_default())
+}
+
+/// A part of `whole`, the same for the same `seed`, and spread evenly over all others.
+pub fn part(whole: Duration, seed: impl Hash) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    seed.hash(&mut hasher);
+    let thousandths = u32::try_from(hasher.finish() % 1000).unwrap_or_default();
+    whole / 1000 * thousandths
 }
 
 #[cfg(test)]

@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use crate::registrar::Activated;
 
 use super::{
-    Now, ObjectId, Observed, Order, PROGRESS_WORTH_TELLING, Policy, Settings, Ticket, backoff,
+    Now, ObjectId, Observed, Occasion, Order, PROGRESS_WORTH_TELLING, Policy, Settings, Ticket,
+    backoff,
+    look::Looks,
     queue::Share,
     render::{Conditions, Facts, Shown},
     share,
@@ -79,6 +81,7 @@ pub(super) struct Entry {
     pub package: Option<Package>,
     /// The last receipt that this process issued for it.
     pub receipt: Option<String>,
+    pub looks: Looks,
 }
 
 impl Entry {
@@ -95,6 +98,7 @@ impl Entry {
             started_at: None,
             package: None,
             receipt: None,
+            looks: Looks::default(),
         }
     }
 
@@ -116,6 +120,7 @@ impl Entry {
         self.started_at = None;
         self.package = None;
         self.receipt = None;
+        self.looks = Looks::default();
     }
 
     /// Begins the work that waits, under `ticket`.
@@ -125,13 +130,20 @@ impl Entry {
         };
         let order = Arc::clone(order);
         self.phase = Phase::Working(ticket, Arc::clone(&order));
-        self.attempts += 1;
-        self.started_at.get_or_insert(now.wall);
+        if order.occasion == Occasion::Look {
+            self.looks.begin(now);
+        } else {
+            self.attempts += 1;
+            self.started_at.get_or_insert(now.wall);
+        }
         Some(order)
     }
 
     /// Returns whether there is something new to show.
     pub fn progress(&mut self, progress: Progress, now: Now) -> bool {
+        if matches!(&self.phase, Phase::Working(_, order) if order.occasion == Occasion::Look) {
+            return false;
+        }
         let (reason, message) = match progress {
             Progress::Fetching => (Reason::Fetching, "looking up and downloading the package"),
             Progress::Registering(package) => {
@@ -161,6 +173,9 @@ impl Entry {
             return None;
         };
         let order = Arc::clone(order);
+        if order.occasion == Occasion::Look {
+            return self.looked(cluster, order, outcome, policy, settings, now);
+        }
         self.package = outcome.package.or_else(|| self.package.take());
         let facts = Facts {
             counts: outcome.counts,
@@ -169,14 +184,14 @@ impl Entry {
             ..Facts::default()
         };
         let Some(failure) = outcome.failure else {
-            self.phase = Phase::Settled;
             self.show_registered(cluster, &order, facts, policy, now);
-            return None;
+            let look = Order::clone(&order).on(Occasion::Look);
+            return self.look_after(Arc::new(look), now);
         };
         if failure.reason.nature() == Nature::Stalled {
-            self.phase = Phase::Settled;
             self.show(failure.reason, &failure.message, facts, now);
-            return None;
+            // Where the package may change, it is tried again that often.
+            return self.look_after(order, now);
         }
         let Settings {
             retry_initial,

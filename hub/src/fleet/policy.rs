@@ -46,8 +46,20 @@ pub struct Order {
     pub activation: Activation,
     /// Whether the project may be created if it is missing.
     pub create_project: bool,
-    /// Somebody asked to look again: what this hub did before does not count.
-    pub recheck: bool,
+    /// Why now.
+    pub occasion: Occasion,
+}
+
+/// Why a registration is carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Occasion {
+    /// The resource is new, or was changed.
+    #[default]
+    Change,
+    /// Somebody asked for it: what this hub did before does not count.
+    Request,
+    /// Its interval has passed since it was registered. Nothing is activated again.
+    Look,
 }
 
 /// What follows from an object.
@@ -57,8 +69,8 @@ pub(super) enum Verdict {
     Deleting,
     /// Nothing is to be done, for this reason.
     Settled(Reason, String),
-    /// It is done: the receipt says so.
-    Done(Box<receipt::Payload>),
+    /// It is done: the receipt says so. The order is to look again, should the interval pass.
+    Done(Box<receipt::Payload>, Box<Order>),
     /// It is to be done.
     Work(Box<Order>),
 }
@@ -77,14 +89,12 @@ impl Policy {
         }
         match self.order(id, observed) {
             Err((reason, message)) => Verdict::Settled(reason, message),
-            Ok(order) => match self.receipt(id, observed, own_receipt, &order) {
+            Ok(order) => match self.receipt(&id.cluster, observed, own_receipt, &order) {
                 Some(payload) if payload.request == observed.request => {
-                    Verdict::Done(Box::new(payload))
+                    Verdict::Done(Box::new(payload), Box::new(order.on(Occasion::Look)))
                 }
-                earlier => Verdict::Work(Box::new(Order {
-                    recheck: earlier.is_some(),
-                    ..order
-                })),
+                Some(_) => Verdict::Work(Box::new(order.on(Occasion::Request))),
+                None => Verdict::Work(Box::new(order)),
             },
         }
     }
@@ -165,25 +175,32 @@ impl Policy {
             },
             activation,
             create_project: grant.create_project,
-            recheck: false,
+            occasion: Occasion::Change,
         })
     }
 
     /// The payload of a receipt that covers `order`, whatever request it answers.
-    fn receipt(
+    pub(super) fn receipt(
         &self,
-        id: &ObjectId,
+        cluster: &str,
         observed: &Observed,
         own: Option<&str>,
         order: &Order,
     ) -> Option<receipt::Payload> {
-        let subject = observed.subject(&id.cluster);
+        let subject = observed.subject(cluster);
         own.into_iter()
             .chain([observed.receipt.as_str()])
             .filter_map(|receipt| self.receipts.verify(subject, receipt))
             .find(|payload| {
                 payload.flyte_admin == order.flyte_admin && payload.epoch == order.epoch
             })
+    }
+}
+
+impl Order {
+    /// The same on another occasion.
+    pub(super) fn on(self, occasion: Occasion) -> Self {
+        Self { occasion, ..self }
     }
 }
 
@@ -213,13 +230,10 @@ fn activation(spec: &FlyteRegistrationSpec) -> Activation {
 
 /// The first field that is in the CRD for later, and set to something that would have to be obeyed.
 fn unsupported(spec: &FlyteRegistrationSpec) -> Option<&'static str> {
-    [
-        (spec.interval.is_some(), "spec.interval"),
-        (
-            spec.deletion_policy == Some(DeletionPolicy::Deactivate),
-            "spec.deletionPolicy: Deactivate",
-        ),
-    ]
+    [(
+        spec.deletion_policy == Some(DeletionPolicy::Deactivate),
+        "spec.deletionPolicy: Deactivate",
+    )]
     .into_iter()
     .find_map(|(set, field)| set.then_some(field))
 }

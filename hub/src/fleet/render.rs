@@ -40,7 +40,7 @@ impl Shown {
         match self {
             Self::Nothing => None,
             Self::Status { reason, .. } => Some(*reason),
-            Self::Receipt(_) => Some(Reason::Registered),
+            Self::Receipt(payload) => Some(payload.reason()),
         }
     }
 
@@ -151,6 +151,7 @@ impl Entry {
             completed_at: millis(now.wall),
             attempts: self.attempts,
             request: self.observed.request.clone(),
+            found: None,
             status_hash: String::new(),
         };
         self.show_done(cluster, payload, facts.entities, policy, now.wall);
@@ -167,13 +168,11 @@ impl Entry {
             .completed_at
             .parse()
             .unwrap_or(Timestamp::UNIX_EPOCH);
-        self.attempts = payload.attempts;
-        self.package = Some(payload.package.clone());
-        self.started_at = payload.started_at.parse().ok();
         self.show_done(cluster, payload, Vec::new(), policy, at);
     }
 
-    fn show_done(
+    /// Shows `payload`, and issues a receipt for it.
+    pub(super) fn show_done(
         &mut self,
         cluster: &str,
         mut payload: receipt::Payload,
@@ -181,6 +180,9 @@ impl Entry {
         policy: &Policy,
         at: Timestamp,
     ) {
+        self.attempts = payload.attempts;
+        self.package = Some(payload.package.clone());
+        self.started_at = payload.started_at.parse().ok();
         let facts = Facts {
             counts: Some(payload.counts),
             entities,
@@ -188,7 +190,19 @@ impl Entry {
             flyte_admin: Some(payload.flyte_admin.clone()),
             ..Facts::default()
         };
-        let mut status = self.status(Reason::Registered, &summary(payload.counts), facts, at);
+        let reason = payload.reason();
+        let message = match &payload.found {
+            None => summary(payload.counts),
+            Some(found) if payload.look_failed() => {
+                let summary = summary(payload.counts);
+                format!(
+                    "{summary}; looking again: {}: {}",
+                    found.reason, found.message
+                )
+            }
+            Some(found) => found.message.clone(),
+        };
+        let mut status = self.status(reason, &message, facts, at);
         payload.status_hash = hex::encode(canonical::status_hash(
             serde_json::to_value(&status).ok().as_ref(),
         ));
@@ -197,7 +211,7 @@ impl Entry {
             .issue(self.observed.subject(cluster), &payload);
         status.receipt = Some(receipt.clone());
         self.receipt = Some(receipt);
-        self.shown = shown(Reason::Registered, status);
+        self.shown = shown(reason, status);
         self.tell_from = None;
     }
 
@@ -296,6 +310,6 @@ fn seconds(at: Timestamp) -> String {
     format!("{at:.0}")
 }
 
-fn millis(at: Timestamp) -> String {
+pub(super) fn millis(at: Timestamp) -> String {
     format!("{at:.3}")
 }

@@ -121,9 +121,13 @@ impl Fleet {
                 entry.begin_anew();
                 entry.show(reason, &message, Facts::default(), now);
             }
-            Verdict::Done(payload) => {
-                if !(again && entry.reason() == Some(Reason::Registered)) {
+            Verdict::Done(payload, look) => {
+                if !(again && entry.reason() == Some(payload.reason())) {
                     entry.shown = Shown::Receipt(payload);
+                }
+                if let Some(due) = entry.await_look(Arc::new(*look), now) {
+                    self.queue.push(entry.share(id), id.clone(), Some(due));
+                    self.wake.work = true;
                 }
             }
             Verdict::Work(order) => {

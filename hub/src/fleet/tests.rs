@@ -1,6 +1,7 @@
 //! The index as a whole: messages in, work and statuses out.
 
 mod activation;
+mod looks;
 mod objects;
 mod receipts;
 mod sessions;

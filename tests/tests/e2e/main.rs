@@ -6,6 +6,7 @@ mod fast;
 mod faults;
 mod features;
 mod fleet;
+mod interval;
 mod kills;
 mod lifecycle;
 mod packages;

@@ -38,7 +38,7 @@ fn bad_suspended_and_unsupported_specs_are_told_so() {
         ),
         (with("suspend", json!(true)), "False/False/False Suspended"),
         (
-            with("interval", json!("1h")),
+            with("deletionPolicy", json!("Deactivate")),
             "False/False/True NotSupported",
         ),
         (

@@ -87,7 +87,7 @@ fn a_new_reconcile_request_looks_again() {
     };
     hub.changed(asked.clone());
     let job = hub.take().unwrap();
-    assert!(job.order.recheck);
+    assert_eq!(job.order.occasion, Occasion::Request);
     hub.finish(&job, success());
     let status = hub.told().pop().unwrap().1;
     assert_eq!(status["lastHandledReconcileAt"], "now");
