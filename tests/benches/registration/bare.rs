@@ -16,7 +16,7 @@ use tonic::{
 
 /// FlyteAdmin tells what is different in a conflict, and more than the 16 KiB that hyper takes.
 const HEADER_LIST_BYTES: u32 = 1 << 20;
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Sends the plan's creates over one new connection, `in_flight` at a time: tasks, then workflows, then
 /// launch plans. All must be answered with `expected`.

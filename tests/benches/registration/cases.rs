@@ -106,10 +106,10 @@ impl Bench {
             let time = timed(bare::send(address, &plan, lanes.in_flight, Code::Ok)).await?;
             lanes.bare.push(time);
             let plan = self.fresh()?;
-            let time = timed(register(address, &plan, lanes.in_flight, true)).await?;
+            let time = timed(Box::pin(register(address, &plan, lanes.in_flight, true))).await?;
             lanes.registrar.push(time);
             let writes = self.writes().await?;
-            let time = timed(register(address, &plan, lanes.in_flight, false)).await?;
+            let time = timed(Box::pin(register(address, &plan, lanes.in_flight, false))).await?;
             lanes.unchanged.push(time);
             ensure!(self.writes().await? == writes, "what is there was written");
         }

@@ -25,8 +25,8 @@ use super::{
 use crate::{
     registrar::{EndpointError, FlyteAdminConfig, admin::causes},
     source::{
-        credentials::{CredentialFiles, Credentials},
         client::{USER_AGENT, certificates},
+        credentials::{CredentialFiles, Credentials},
     },
 };
 
