@@ -15,6 +15,7 @@ mod cache;
 pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod credentials;
+mod ecr;
 mod error;
 mod file;
 mod layer;
@@ -31,6 +32,7 @@ pub use config::{
     ArtifactoryConfig, CacheConfig, ConnectionConfig, CredentialsConfig, HttpConfig, OciConfig,
     SourceConfig,
 };
+pub use ecr::EcrConfig;
 pub use error::{Failure, SourceError};
 pub use locate::{Allowed, LocateError, PackageRef, Place, Reference, Wanted, locate};
 pub use names::{Authority, Digest, Registry};
@@ -90,7 +92,7 @@ impl Source {
         let pause = pauses.of(base.authority());
         let client = Client::new(name, base, connection, Proxies::Configured, pause)?;
         Ok(match config {
-            SourceConfig::Oci(oci) => Self::Oci(Arc::new(OciSource::new(client, oci))),
+            SourceConfig::Oci(oci) => Self::Oci(Arc::new(OciSource::new(client, oci)?)),
             SourceConfig::Artifactory(_) | SourceConfig::Http(_) => {
                 let source = FileSource::new(client, connection, config.credentials());
                 Self::File(Arc::new(source))

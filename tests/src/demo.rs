@@ -23,6 +23,10 @@ use crate::{
     system::{CLUSTERS, ready},
 };
 
+mod elsewhere;
+
+use elsewhere::{Elsewhere, IDENTITY};
+
 /// Exists in every FlyteAdmin that was set up as its documentation says.
 const PROJECT: &str = "flytesnacks";
 const DOMAIN: &str = "development";
@@ -33,9 +37,20 @@ const SOON: Duration = Duration::from_mins(1);
 pub async fn demo(once: bool) -> Result<()> {
     install().await?;
     let began = Instant::now();
-    step("starting two Kubernetes API servers, an OCI registry, FlyteAdmin");
+    step(
+        "starting two Kubernetes API servers, OCI registries, ECR (moto), Artifactory (nginx), FlyteAdmin",
+    );
     let world = World::shared().await?;
     let flyteadmin = FlyteAdmin::start("flyteadmin", &[PROJECT]).await?;
+    let elsewhere = Elsewhere::start().await?;
+    let sources = elsewhere.sources()?;
+    let mut allowed = vec!["registry"];
+    allowed.extend(
+        sources
+            .as_object()
+            .into_iter()
+            .flat_map(|all| all.keys().map(String::as_str)),
+    );
     step("starting the hub, and an agent in each cluster under its shipped role");
     let setup = Setup {
         name: "demo",
@@ -43,25 +58,33 @@ pub async fn demo(once: bool) -> Result<()> {
         registry: &world.registry,
         flyteadmin: &flyteadmin,
         projects: &[PROJECT, "not-there-yet"],
-        hub: Value::Null,
+        hub: json!({"sources": sources, "tenants": {"warehouse": {"sources": allowed}}}),
         agent: Value::Null,
     };
-    let system = System::start(setup).await?;
+    let system = System::start_with(setup, &IDENTITY).await?;
 
     // A real FlyteAdmin keeps what an earlier demo registered, and versions are for ever.
     let version = format!(
         "demo-{}",
         SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs()
     );
-    step("packaging tests/workflows/sample with pyflyte, pushing it to the registry");
+    step(
+        "packaging tests/workflows/sample with pyflyte, putting it into the registry, ECR and Artifactory",
+    );
     let package = sample_package().await?;
     let digest = system.push(&package, REPOSITORY, &version).await?;
     println!(
         "   oci://{}/{REPOSITORY}:{version}@{digest}",
         world.registry.host()
     );
+    let others = elsewhere.put(&package, REPOSITORY, &version).await?;
+    for other in &others {
+        println!("   {}, at {}", other.uri, other.at);
+    }
 
-    step("kubectl apply of a FlyteRegistration in each cluster, and of two that cannot be");
+    step(
+        "kubectl apply of a FlyteRegistration in each cluster, of one from each other place, and of two that cannot be",
+    );
     let spec = |project: &str| {
         json!({
             "workflowProject": project,
@@ -76,6 +99,12 @@ pub async fn demo(once: bool) -> Result<()> {
             .await?
             .success()?;
     }
+    for other in &others {
+        let mut spec = spec(PROJECT);
+        spec["workflowVersion"] = json!(other.version);
+        spec["workflowPackageUri"] = json!(other.uri);
+        system.apply(0, other.name, &spec).await?.success()?;
+    }
     system
         .apply(0, "unknown-project", &spec("not-there-yet"))
         .await?
@@ -87,6 +116,9 @@ pub async fn demo(once: bool) -> Result<()> {
 
     for cluster in 0..CLUSTERS.len() {
         system.reason(cluster, "etl", "Registered", SOON).await?;
+    }
+    for other in &others {
+        system.reason(0, other.name, "Registered", SOON).await?;
     }
     let unknown = system
         .reason(0, "unknown-project", "ProjectNotFound", SOON)

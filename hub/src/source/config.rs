@@ -6,6 +6,7 @@ use ::url::Url;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    ecr::EcrHost,
     names::{Authority, Registry},
     size,
 };
@@ -110,7 +111,14 @@ impl SourceConfig {
         let mut problems = self.connection().problems();
         problems.extend(self.credentials().problems());
         let url = match self {
-            Self::Oci(_) => return problems,
+            Self::Oci(source) => {
+                let ecr = source.credentials.ecr.is_some();
+                let known = EcrHost::parse(&source.registry.authority).is_some();
+                let message =
+                    "is for a registry <account>.dkr.ecr.<region>.amazonaws.com or the like";
+                problems.extend(wrong([(ecr && !known, "ecr", message)]));
+                return problems;
+            }
             Self::Artifactory(source) => &source.url,
             Self::Http(source) => &source.url,
         };
@@ -126,6 +134,7 @@ impl SourceConfig {
                 "dockerConfigFile",
                 "is for registries",
             ),
+            (self.credentials().ecr.is_some(), "ecr", "is for registries"),
         ]));
         problems
     }

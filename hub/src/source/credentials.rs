@@ -3,6 +3,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -11,7 +12,7 @@ use http::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::io::AsyncReadExt as _;
 
-use super::{config::CredentialsConfig, error::Failure};
+use super::{config::CredentialsConfig, ecr::Ecr, error::Failure};
 
 mod docker;
 
@@ -49,6 +50,8 @@ pub(crate) enum Provider {
     Token(PathBuf),
     /// A file as Docker has it.
     DockerConfig(PathBuf),
+    /// AWS, for a registry of ECR.
+    Ecr(Arc<Ecr>),
 }
 
 impl PartialEq for Secret {
@@ -131,6 +134,7 @@ impl Provider {
     /// read at each use and no change is missed.
     pub(crate) async fn read(&self) -> Result<Held, Failure> {
         let held = match self {
+            Self::Ecr(ecr) => return Ok(Held::One(Secret::Password(ecr.credentials().await?))),
             Self::Password(files) => files.read().await.map(Secret::Password).map(Held::One),
             Self::Token(file) => read(file, LENGTH_MAX)
                 .await
@@ -145,6 +149,14 @@ impl Provider {
             let message = "the hub cannot read the source's credentials";
             Failure::new(Reason::SourceUnauthorized, message).because(error)
         })
+    }
+
+    /// Takes note that a registry has refused what it gave. Whether it will give something else.
+    pub(crate) fn refused(&self, held: &Held) -> bool {
+        match (self, held) {
+            (Self::Ecr(ecr), Held::One(Secret::Password(credentials))) => ecr.forget(credentials),
+            _ => false,
+        }
     }
 }
 

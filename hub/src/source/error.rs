@@ -119,7 +119,7 @@ impl Failure {
 }
 
 /// What went wrong on the way, in the words of the layer where it went wrong.
-fn breakage(error: &(dyn Error + 'static)) -> String {
+pub(super) fn breakage(error: &(dyn Error + 'static)) -> String {
     let mut next = Some(error);
     let mut innermost = String::new();
     while let Some(error) = next {

@@ -16,8 +16,9 @@ use parking_lot::Mutex;
 
 use super::{
     OciConfig,
-    client::{Answer, Client, Outgoing, Trouble, wire},
+    client::{Answer, Client, ClientError, Outgoing, Trouble, wire},
     credentials::Provider,
+    ecr::Ecr,
     error::Failure,
     layer::{Choice, Layer, Origin, choose},
     locate::Reference,
@@ -70,19 +71,26 @@ struct Request<'a> {
 }
 
 impl OciSource {
-    pub(super) fn new(client: Client, config: &OciConfig) -> Self {
+    pub(super) fn new(client: Client, config: &OciConfig) -> Result<Self, ClientError> {
         let client = Arc::new(client);
-        Self {
+        let provider = match &config.credentials.ecr {
+            Some(ecr) => {
+                let ecr = Ecr::new(&config.registry.authority, ecr, &config.connection)?;
+                Some(Provider::Ecr(Arc::new(ecr)))
+            }
+            None => Provider::of(&config.credentials),
+        };
+        Ok(Self {
             auth: Auth::new(
                 Arc::clone(&client),
-                Provider::of(&config.credentials),
+                provider,
                 Access::Pull,
                 config.token_realms.clone(),
             ),
             client,
             max_package_size: config.connection.max_package_size,
             proven: Mutex::default(),
-        }
+        })
     }
 
     /// Looks up what `reference` names: one request, after authentication, and another one where

@@ -62,6 +62,11 @@ impl Default for Options {
 }
 
 impl Nginx {
+    /// Whether it can be started: it is no peer that is built, but comes with the system.
+    pub fn is_installed() -> bool {
+        program().is_ok()
+    }
+
     /// Starts one without files.
     pub async fn start(name: &str, options: Options) -> Result<Self> {
         let dir = run_dir(name)?;

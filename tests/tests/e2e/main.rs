@@ -2,6 +2,7 @@
 
 mod activation;
 mod admin;
+mod ecr;
 mod fast;
 mod faults;
 mod features;

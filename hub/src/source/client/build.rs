@@ -32,6 +32,12 @@ pub enum ClientError {
     /// TLS cannot be set up.
     #[error("TLS cannot be set up")]
     Tls(#[source] reqwest::Error),
+    /// The registry is none of ECR.
+    #[error("the registry is none of ECR")]
+    NoEcr,
+    /// The client of AWS cannot be made.
+    #[error("the proxy or the authorities cannot be used for AWS")]
+    Aws,
 }
 
 /// Which proxies are used.

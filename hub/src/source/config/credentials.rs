@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
+use crate::source::EcrConfig;
 
 /// Where a source's credentials are. At most one kind of them; none is anonymous access. Part of
 /// each kind's own keys. All files are read again at each use.
@@ -23,6 +24,8 @@ pub struct CredentialsConfig {
     /// counts whose host is the registry's and whose path is the longest that leads to the
     /// repository.
     pub docker_config_file: Option<PathBuf>,
+    /// AWS gives the credentials of a private registry of ECR.
+    pub ecr: Option<EcrConfig>,
 }
 
 impl CredentialsConfig {
@@ -33,6 +36,7 @@ impl CredentialsConfig {
             ("passwordFile", user || self.password_file.is_some()),
             ("tokenFile", self.token_file.is_some()),
             ("dockerConfigFile", self.docker_config_file.is_some()),
+            ("ecr", self.ecr.is_some()),
         ];
         let checks = [
             (
@@ -53,6 +57,7 @@ impl CredentialsConfig {
                 .skip(1)
                 .map(|(key, _)| (key, "must not stand beside other credentials")),
         );
+        problems.extend(self.ecr.iter().flat_map(EcrConfig::problems));
         problems
     }
 }

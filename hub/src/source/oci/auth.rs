@@ -142,11 +142,30 @@ impl Auth {
         }
         let header = self.answer(&challenge, sent.generation, repository).await?;
         if sent.header.as_ref() == Some(&header) {
-            return Err(self.unauthorized("refuses the source's credentials"));
+            return self.renewed(&challenge, repository).await;
         }
         Ok(Authorization {
             header: Some(header),
             generation: sent.generation,
+        })
+    }
+
+    /// What to send after the credentials themselves were refused, if there are others now.
+    async fn renewed(
+        &self,
+        challenge: &Challenge,
+        repository: &str,
+    ) -> Result<Authorization, Trouble> {
+        let refused = self.state.lock().held.clone();
+        let provider = self.provider.as_ref().zip(refused);
+        if !provider.is_some_and(|(provider, held)| provider.refused(&held)) {
+            return Err(self.unauthorized("refuses the source's credentials"));
+        }
+        let generation = self.generation().await?;
+        let header = self.answer(challenge, generation, repository).await?;
+        Ok(Authorization {
+            header: Some(header),
+            generation,
         })
     }
 
