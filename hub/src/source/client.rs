@@ -130,17 +130,18 @@ impl Client {
     pub(super) async fn send(&self, outgoing: &Outgoing) -> Result<Answer, Trouble> {
         self.throttle.next_request(&self.name).await?;
         let (mut url, mut next, mut from) = (outgoing.url.clone(), Way::Own, self.name.clone());
-        let mut authorization = outgoing.authorization.as_ref();
+        // What comes back from elsewhere is shown nothing either: who is elsewhere chose it.
+        let mut left = false;
         let clients = self.current.clients();
         for _ in 0..=REDIRECTS_MAX {
             let client = match next {
-                Way::Own => &clients.own,
-                Way::Named => &clients.named,
+                Way::Own if !left => &clients.own,
+                Way::Own | Way::Named => &clients.named,
                 Way::Public => &clients.public,
             };
             let mut request = client.request(outgoing.method.clone(), url.clone());
             request = request.headers(outgoing.headers.clone());
-            if let Some(header) = authorization {
+            if let Some(header) = outgoing.authorization.as_ref().filter(|_| !left) {
                 request = request.header(AUTHORIZATION, header);
             }
             let sent = request.send();
@@ -148,7 +149,7 @@ impl Client {
                 self.in_time(async { sent.await.map_err(|error| self.broken(&from, error)) });
             let response = response.await?;
             let Some(target) = target(&response, &url) else {
-                let own = next == Way::Own;
+                let own = next == Way::Own && !left;
                 return Ok(Answer {
                     response,
                     from,
@@ -159,8 +160,7 @@ impl Client {
             next = way(&self.base, &url, outgoing.may_leave, &self.redirect_hosts)
                 .map_err(|why| self.not_followed(&url, why))?;
             if next != Way::Own {
-                // For good: what comes back from elsewhere gets none either.
-                authorization = None;
+                left = true;
                 let host = url.host_str().unwrap_or_default();
                 from = format!("{host}, where {} keeps its packages,", self.name);
             }
