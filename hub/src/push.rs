@@ -12,6 +12,7 @@ use std::{
 use http::HeaderValue;
 use oci_client::{Reference, errors::OciDistributionError, manifest::OCI_IMAGE_MEDIA_TYPE};
 
+pub use crate::source::ARTIFACT_TYPE;
 use crate::source::{ClientError, Digest, Failure, names::OciUri};
 
 mod archive;
@@ -20,8 +21,6 @@ mod registry;
 use archive::Archive;
 use registry::Registry;
 
-/// `artifactType` of the manifests that we push.
-pub const ARTIFACT_TYPE: &str = "application/vnd.flyte.package.v1";
 /// A config without content.
 const EMPTY: &[u8] = b"{}";
 

@@ -34,6 +34,7 @@ pub use config::{
 };
 pub use ecr::EcrConfig;
 pub use error::{Failure, SourceError};
+pub use layer::ARTIFACT_TYPE;
 pub use locate::{Allowed, LocateError, PackageRef, Place, Reference, Wanted, locate};
 pub use names::{Authority, Digest, Registry};
 

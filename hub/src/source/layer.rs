@@ -8,8 +8,9 @@ use oci_client::manifest::{
 use serde::Deserialize;
 
 use super::{error::quoted, names::Digest};
-use crate::push::ARTIFACT_TYPE;
 
+/// `artifactType` of the manifests that we push, and look for in an index.
+pub const ARTIFACT_TYPE: &str = "application/vnd.flyte.package.v1";
 /// Most layers that a message lists.
 const LISTED_MAX: usize = 5;
 
