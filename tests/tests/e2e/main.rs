@@ -2,6 +2,7 @@
 
 mod activation;
 mod admin;
+mod cli;
 mod ecr;
 mod fast;
 mod faults;
