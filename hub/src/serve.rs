@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::transport::{Identity, Server, ServerTlsConfig, server::TcpIncoming};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -30,6 +30,9 @@ use crate::{
 
 /// How long sessions may take to end.
 const GOODBYE: Duration = Duration::from_secs(5);
+/// How long activations that have begun may take to end. With the sessions' time and that of
+/// the other tasks before, it is less than the 30 s that Kubernetes gives a pod.
+const ACTIVATIONS: Duration = Duration::from_secs(15);
 const KEEPALIVE: Duration = Duration::from_secs(20);
 
 /// Runs the hub until SIGTERM or SIGINT, or until a task ends that it cannot live without.
@@ -86,8 +89,9 @@ pub async fn serve(files: Vec<PathBuf>) -> anyhow::Result<()> {
         Ok(web::serve(web, fleet, metrics, stopped).await?)
     }));
     let (concurrency, stopped) = (config.work.concurrency, stop.clone());
+    let working = Arc::clone(&runner);
     tasks.spawn(named("work", async move {
-        runner.run(concurrency, stopped).await;
+        working.run(concurrency, stopped).await;
         Ok(())
     }));
 
@@ -104,6 +108,12 @@ pub async fn serve(files: Vec<PathBuf>) -> anyhow::Result<()> {
         while tasks.join_next().await.is_some() {}
     })
     .await;
+    if tokio::time::timeout(ACTIVATIONS, runner.activations_ended())
+        .await
+        .is_err()
+    {
+        warn!("stopping amid activations: some schedules may not run until they are repeated");
+    }
     outcome
 }
 

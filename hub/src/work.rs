@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io::Read, sync::Arc, time::Instant};
 
 use flyte_registration_crd::{Package, Reason};
-use futures::FutureExt as _;
+use futures::{FutureExt as _, future::join_all};
 use moka::sync::Cache;
 use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -82,17 +82,20 @@ impl Runner {
     }
 
     /// Takes jobs, at most `concurrency` at a time, until `stop`. What is under way then is
-    /// dropped: nothing is lost, as it is asked for again after a restart.
+    /// dropped: nothing is lost, as it is asked for again after a restart. Only activations
+    /// that have begun go on: see [`Self::activations_ended`].
     pub async fn run(self: Arc<Self>, concurrency: usize, stop: CancellationToken) {
         let slots = Arc::new(Semaphore::new(concurrency));
         let mut jobs = JoinSet::new();
         loop {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
-                return;
+            let next = async {
+                // Never closed.
+                let slot = Arc::clone(&slots).acquire_owned().await;
+                (slot, self.fleet.next_job().await)
             };
-            let (job, cancelled) = tokio::select! {
-                () = stop.cancelled() => return,
-                next = self.fleet.next_job() => next,
+            let (slot, (job, cancelled)) = tokio::select! {
+                () = stop.cancelled() => break,
+                next = next => next,
             };
             while jobs.try_join_next().is_some() {}
             let span = info_span!("job", resource = %job.id, version = %job.order.target.version);
@@ -105,6 +108,15 @@ impl Runner {
                 .instrument(span),
             );
         }
+        // None of them begins an activation any more.
+        jobs.shutdown().await;
+    }
+
+    /// Waits until the activations that have begun are ended, in all FlyteAdmins. The process
+    /// should not exit before: half of one leaves no schedule running.
+    pub async fn activations_ended(&self) {
+        let registrars = self.lanes.values().map(|lane| &lane.registrar);
+        join_all(registrars.map(Registrar::activations_ended)).await;
     }
 
     async fn carry_out(&self, job: Job, cancelled: CancellationToken) {
@@ -280,3 +292,6 @@ fn defect() -> Outcome {
     let message = "the hub failed at this; its log says more".to_owned();
     failed(None, Reason::FlyteUnavailable, message, None)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,12 @@
 //! Launch plans that are activated.
 
-use anyhow::Result;
-use flyte_registration_tests::{World, block_on, peers::FlyteAdmin, system::CLUSTERS};
+use anyhow::{Result, ensure};
+use flyte_registration_tests::{World, block_on, peers::FlyteAdmin, system::CLUSTERS, wait_until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    SOON, calls, emulator, hub_metric, push_sample, resources, spec, system_with, version,
+    SOON, calls, emulator, faults, hub_metric, push_sample, resources, spec, system_with, version,
 };
 
 /// Versions of the scheduled launch plan that were ever active, and whether they would run.
@@ -81,6 +81,48 @@ fn a_schedule_follows_the_version_and_a_restarted_hub_leaves_it_alone() -> Resul
         assert_eq!(
             schedules(&flyteadmin).await?,
             [(first, true), (second, false)]
+        );
+        Ok(())
+    })
+}
+
+#[test]
+fn a_hub_that_is_told_to_stop_ends_the_activation_that_it_has_begun() -> Result<()> {
+    block_on(async {
+        let world = World::shared().await?;
+        let flyteadmin = emulator("stopping").await?;
+        // It is waiting for the only slot when it is told to stop.
+        let hub = json!({
+            "tenants": {"warehouse": {"activateLaunchPlans": true}},
+            "work": {"concurrency": 1},
+        });
+        let system = system_with("stopping", world, &flyteadmin, hub).await?;
+        let uri = push_sample(&system).await?;
+        let wanted = |version: &str| {
+            let mut spec = spec(&uri, version);
+            spec["launchPlans"] = json!({"activate": "Scheduled"});
+            spec
+        };
+        let (first, second) = (version(), version());
+        system.apply(0, "etl", &wanted(&first)).await?.success()?;
+        system.reason(0, "etl", "Registered", SOON).await?;
+        let before = calls(&flyteadmin, Some("UpdateLaunchPlan")).await?;
+
+        // Longer than all else may take to end.
+        let slow = json!([{"rpc": "UpdateLaunchPlan", "action": {"delayMs": 8000}, "count": 1}]);
+        faults(&flyteadmin, &slow).await?;
+        system.apply(0, "etl", &wanted(&second)).await?.success()?;
+        wait_until(SOON, "the activation has begun", || async {
+            let calls = calls(&flyteadmin, Some("UpdateLaunchPlan")).await?;
+            ensure!(calls > before, "{calls} calls");
+            Ok(())
+        })
+        .await?;
+        let status = system.hub.terminate(SOON).await?;
+        assert!(status.success(), "{status}");
+        assert_eq!(
+            schedules(&flyteadmin).await?,
+            [(first, false), (second, true)]
         );
         Ok(())
     })
