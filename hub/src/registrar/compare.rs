@@ -78,6 +78,11 @@ impl Template {
     pub(super) fn planned(template: &DynamicMessage) -> Self {
         let mut template = Self::held(template);
         template.nodes.iter_mut().for_each(compiled);
+        if let Some(node) = field_mut(&mut template.frame, "failure_node") {
+            compiled(node);
+        }
+        // They are the bindings of the end node.
+        repeated_mut(&mut template.frame, "outputs").for_each(explicit);
         template
     }
 
@@ -101,13 +106,17 @@ impl Template {
     }
 }
 
-/// The compiler names the start node in bindings to the workflow's own inputs, and puts a
-/// branch's id before those of the nodes inside of it.
+/// The compiler names the start node in bindings to the workflow's own inputs, sorts what comes
+/// before a node, and puts a branch's id before those of the nodes inside of it: `ValidateNode`,
+/// `validateBinding` and `validateBranchInterface` in flytepropeller's `pkg/compiler/validators`.
 fn compiled(node: &mut DynamicMessage) {
-    for input in repeated_mut(node, "inputs") {
-        if let Some(binding) = field_mut(input, "binding") {
-            bound(binding);
-        }
+    repeated_mut(node, "inputs").for_each(explicit);
+    // Asking for a field to change it would set it.
+    if node.has_field_by_name("upstream_node_ids")
+        && let Some(upstream) = node.get_field_by_name_mut("upstream_node_ids")
+        && let Some(upstream) = upstream.as_list_mut()
+    {
+        upstream.sort_by(|one, two| one.as_str().cmp(&two.as_str()));
     }
     let id = text(node, "id").to_owned();
     let branch = field_mut(node, "branch_node").and_then(|branch| field_mut(branch, "if_else"));
@@ -132,6 +141,13 @@ fn compiled(node: &mut DynamicMessage) {
     }
 }
 
+/// Names the start node in a `flyteidl.core.Binding`.
+fn explicit(binding: &mut DynamicMessage) {
+    if let Some(data) = field_mut(binding, "binding") {
+        bound(data);
+    }
+}
+
 fn bound(binding: &mut DynamicMessage) {
     if let Some(promise) = field_mut(binding, "promise") {
         if text(promise, "node_id").is_empty() {
@@ -150,3 +166,6 @@ fn bound(binding: &mut DynamicMessage) {
             .for_each(bound);
     }
 }
+
+#[cfg(test)]
+mod tests;
