@@ -120,7 +120,8 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::from(FAILED)
+            let stopped = error.downcast_ref::<stop::Stopped>();
+            ExitCode::from(stopped.map_or(FAILED, |stopped| stopped.exit_code))
         }
     }
 }

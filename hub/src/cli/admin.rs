@@ -47,10 +47,7 @@ pub(super) struct AdminArgs {
 impl AdminArgs {
     /// The configuration, if one was named.
     pub(super) fn config(&self) -> anyhow::Result<Option<Config>> {
-        if self.config.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(config::load(&self.config)?))
+        configured(&self.config)
     }
 
     /// Prepares to speak to it. Must be called within a tokio runtime.
@@ -95,4 +92,12 @@ impl AdminArgs {
             ..FlyteAdminConfig::at(endpoint)
         }
     }
+}
+
+/// The configuration in these files, if there are any.
+pub(super) fn configured(files: &[PathBuf]) -> anyhow::Result<Option<Config>> {
+    if files.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(config::load(files)?))
 }

@@ -60,10 +60,8 @@ impl Diff {
         let registrar = self.admin.registrar(config.as_ref())?;
         let progress = Progress::new(self.logs.are_quiet());
         progress.begin(format!("fetching {}", self.package));
-        let obtained = self.package.obtain(self.target.version(), config.as_ref());
-        let obtained = obtained
-            .await?
-            .map_err(|failure| anyhow::anyhow!("{}: {}", failure.reason, failure.message))?;
+        let version = Some(self.target.version());
+        let obtained = self.package.obtain(version, config.as_ref()).await??;
         let limits = config.map(|config| config.package).unwrap_or_default();
         let archive = package::read(obtained.open()?, &limits)?;
         let (target, selection) = (self.target.target(), self.target.selection());

@@ -1,14 +1,23 @@
 //! `inspect`: what a package holds.
 
-use std::{fs::File, path::PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Args;
+use flyte_registration_crd::rules;
 
-use super::output::{Output, plain, print, print_json, table};
+use super::{
+    admin::configured,
+    block_on,
+    logs::Logs,
+    output::{Output, plain, print, print_json, table},
+    package::PackageArg,
+    progress::Progress,
+    stop::unless_stopped,
+    target::keeping,
+};
 use crate::{
     inspect::{Inspection, Interface},
-    package::{self, Limits, Selection, Target},
+    package::{self, Selection, Target},
 };
 
 /// Arguments of `inspect`.
@@ -16,23 +25,43 @@ use crate::{
 #[command(after_long_help = "\
 Examples:
   flyte-registration-hub inspect flyte-package.tgz
-  flyte-registration-hub inspect flyte-package.tgz --workflow etl.nightly --output json")]
+  flyte-registration-hub inspect flyte-package.tgz --workflow etl.nightly --output json
+  flyte-registration-hub inspect oci://registry.example/acme/etl:2024.11.21 --config hub.yaml")]
 pub(super) struct Inspect {
-    /// The package, a `.tgz` file made by `pyflyte package`.
-    package: PathBuf,
+    #[command(flatten)]
+    package: PackageArg,
+    /// The version by which a source finds the package, where its place does not say it.
+    // clap keeps the id "version" for a flag of its own.
+    #[arg(long = "version", value_name = "VERSION", id = "of-version", value_parser = keeping(&rules::WORKFLOW_VERSION))]
+    version: Option<String>,
     /// Only this workflow, with all that it depends on and its launch plans.
     #[arg(long, value_name = "NAME")]
     workflow: Option<String>,
     /// How it is printed.
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
     output: Output,
+    /// Configuration file of the hub, for its `sources` and `package`. May be repeated.
+    #[arg(long, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    #[command(flatten)]
+    logs: Logs,
 }
 
 impl Inspect {
     pub(super) fn run(&self) -> anyhow::Result<()> {
-        let file = File::open(&self.package)
-            .with_context(|| format!("cannot open {}", self.package.display()))?;
-        let archive = package::read(file, &Limits::default())?;
+        self.logs.start();
+        block_on(unless_stopped(self.carry_out()))
+    }
+
+    async fn carry_out(&self) -> anyhow::Result<()> {
+        let config = configured(&self.config)?;
+        let progress = Progress::new(self.logs.are_quiet());
+        progress.begin(format!("fetching {}", self.package));
+        let version = self.version.as_deref();
+        let obtained = self.package.obtain(version, config.as_ref()).await??;
+        drop(progress);
+        let limits = config.map(|config| config.package).unwrap_or_default();
+        let archive = package::read(obtained.open()?, &limits)?;
         // Nothing of it is shown: names and interfaces are the same wherever it is registered.
         let target = Target {
             project: "project".to_owned(),

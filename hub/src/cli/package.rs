@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use clap::Args;
 use flyte_registration_crd::{Package, Reason, rules};
 use tempfile::TempDir;
+use thiserror::Error;
 
 use crate::{
     config::Config,
@@ -70,18 +71,20 @@ impl Obtained {
 }
 
 /// A source did not give the package.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Error)]
+#[error("{reason}: {message}")]
 pub(super) struct NotObtained {
     pub(super) reason: Reason,
     pub(super) message: String,
 }
 
 impl PackageArg {
-    /// Opens it, or fetches it with the credentials of the source that it belongs to.
+    /// Opens it, or fetches it with the credentials of the source that it belongs to. No
+    /// version will do where the package's place does not depend on it.
     /// An error is one of how the command is used; what a source answers is not.
     pub(super) async fn obtain(
         &self,
-        version: &str,
+        version: Option<&str>,
         config: Option<&Config>,
     ) -> anyhow::Result<Result<Obtained, NotObtained>> {
         match &self.package {
@@ -117,17 +120,21 @@ fn file(path: &Path) -> io::Result<Package> {
 
 async fn fetch(
     uri: &str,
-    version: &str,
+    version: Option<&str>,
     config: Option<&Config>,
 ) -> anyhow::Result<Result<Obtained, NotObtained>> {
     let mut sources = config
         .map(|config| config.sources.clone())
         .unwrap_or_default();
-    let package = match find(uri, version, &sources) {
+    let at = |version, sources: &SourceMap| match version {
+        Some(version) => find(uri, version, sources),
+        None => of_any_version(uri, sources),
+    };
+    let package = match at(version, &sources) {
         Err(LocateError::Denied(_)) if uri.starts_with("oci://") => {
             // A name that nothing in a configuration can have.
             sources.insert(String::new(), anonymous(uri)?);
-            find(uri, version, &sources)
+            at(version, &sources)
         }
         found => found,
     };
@@ -174,6 +181,16 @@ fn find(uri: &str, version: &str, sources: &SourceMap) -> Result<PackageRef, Loc
     locate(wanted, allowed, sources)
 }
 
+/// The same where nobody says which version: only where that makes no difference.
+fn of_any_version(uri: &str, sources: &SourceMap) -> Result<PackageRef, LocateError> {
+    let package = find(uri, "1", sources)?;
+    if package == find(uri, "2", sources)? {
+        return Ok(package);
+    }
+    let message = format!("which version of {uri} is meant? --version says so");
+    Err(LocateError::InvalidSpec(message))
+}
+
 /// The registry of `uri`, without credentials.
 fn anonymous(uri: &str) -> anyhow::Result<SourceConfig> {
     let host = uri.split('/').nth(2).unwrap_or_default();
@@ -202,5 +219,10 @@ mod tests {
         let sources = SourceMap::from([(String::new(), anonymous(uri).unwrap())]);
         let found = find(uri, "v1", &sources).unwrap();
         assert_eq!(found.to_string(), "oci://host:5000/a/b:v1");
+        let which = of_any_version(uri, &sources).unwrap_err();
+        assert!(which.to_string().contains("--version"), "{which}");
+        let tagged = "oci://host:5000/a/b:1";
+        let found = of_any_version(tagged, &sources).unwrap();
+        assert_eq!(found.to_string(), tagged);
     }
 }

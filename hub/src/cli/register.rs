@@ -125,7 +125,11 @@ impl Register {
         let told = Told::new(self.dry_run, registrar, self.target.target());
         let progress = Progress::new(self.logs.are_quiet());
         progress.begin(format!("fetching {}", self.package));
-        let obtained = match self.package.obtain(self.target.version(), config).await? {
+        let obtained = match self
+            .package
+            .obtain(Some(self.target.version()), config)
+            .await?
+        {
             Ok(obtained) => Arc::new(obtained),
             Err(failure) => return Ok(told.failed(failure.reason, &failure.message)),
         };

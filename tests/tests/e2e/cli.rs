@@ -8,7 +8,7 @@ use flyte_registration_tests::{
     command::{self, Output},
     package::sample_package,
     paths::{run_dir, workspace_binary},
-    peers::{FlyteAdmin, Registry, RegistryOptions},
+    peers::{Registry, RegistryOptions},
     system::push,
 };
 use reqwest::Method;
@@ -78,7 +78,7 @@ async fn register(
 }
 
 /// A configuration with the registry's credentials and the `FlyteAdmin`, and nothing else.
-fn configure(dir: &Path, registry: &Registry, flyteadmin: &FlyteAdmin) -> Result<String> {
+fn configure(dir: &Path, registry: &Registry, flyteadmin: &str) -> Result<String> {
     let mut source = json!({"kind": "oci", "registry": registry.host()});
     if let Some((user, password)) = registry.user() {
         fs::write(dir.join("password"), password)?;
@@ -88,7 +88,7 @@ fn configure(dir: &Path, registry: &Registry, flyteadmin: &FlyteAdmin) -> Result
     source["caFile"] = json!(registry.authority());
     let config = json!({
         "sources": {"registry": source},
-        "flyteAdmins": {"main": {"endpoint": flyteadmin.endpoint(), "insecure": true}},
+        "flyteAdmins": {"main": {"endpoint": flyteadmin, "insecure": true}},
     });
     let file = dir.join("hub.yaml");
     fs::write(&file, config.to_string())?;
@@ -101,7 +101,7 @@ fn register_from_a_file_and_from_oci_with_dry_runs_before_and_after() -> Result<
         let world = World::shared().await?;
         let flyteadmin = emulator("cli").await?;
         let dir = run_dir("cli")?;
-        let config = configure(&dir, &world.registry, &flyteadmin)?;
+        let config = configure(&dir, &world.registry, flyteadmin.endpoint())?;
         let sample = sample_package().await?;
         let digest = push(&world.registry, &dir, &sample, "cli/etl", "v1").await?;
         let uri = format!("oci://{}/cli/etl:v1", world.registry.host());
@@ -176,6 +176,43 @@ fn register_without_a_configuration_asks_registries_without_credentials() -> Res
             let expected = (code == 1).then(|| "SourceUnauthorized".to_owned());
             assert_eq!(reason, expected, "{output:?}");
         }
+        Ok(())
+    })
+}
+
+#[test]
+fn inspect_shows_what_sources_have() -> Result<()> {
+    block_on(async {
+        let world = World::shared().await?;
+        let dir = run_dir("cli-inspect")?;
+        let config = configure(&dir, &world.registry, "localhost:1")?;
+        let sample = sample_package().await?;
+        push(&world.registry, &dir, &sample, "cli-inspect/etl", "v1").await?;
+        let untagged = format!("oci://{}/cli-inspect/etl", world.registry.host());
+        let hub = workspace_binary("flyte-registration-hub")?;
+        let inspect = async |package: &str, more: &[&str]| {
+            let args = ["inspect", package, "--output", "json"];
+            command::run(&hub, args.iter().chain(more), &[], "").await
+        };
+
+        let expected = inspect(&sample.display().to_string(), &[]).await?;
+        let expected = expected.success()?;
+        assert!(expected.contains("etl.workflows.nightly"), "{expected}");
+        let by_config = ["--config", config.as_str()];
+        let tagged = inspect(&format!("{untagged}:v1"), &by_config).await?;
+        assert_eq!(tagged.success()?, expected);
+        let by_version = [&by_config[..], &["--version", "v1"]].concat();
+        let found = inspect(&untagged, &by_version).await?;
+        assert_eq!(found.success()?, expected);
+
+        let nobody_knows = inspect(&untagged, &by_config).await?;
+        assert_eq!(nobody_knows.code, Some(1));
+        let told = &nobody_knows.stderr;
+        assert!(told.contains("--version"), "{told}");
+        let missing = inspect(&format!("{untagged}:v2"), &by_config).await?;
+        assert_eq!(missing.code, Some(1));
+        let told = &missing.stderr;
+        assert!(told.contains("PackageNotFound"), "{told}");
         Ok(())
     })
 }
