@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod entity;
 pub mod faithful;
+pub mod locate;
 pub mod package;
 pub mod receipt;
 pub mod sound;

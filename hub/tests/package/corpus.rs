@@ -46,6 +46,11 @@ fn entities() {
 }
 
 #[test]
+fn places_of_packages() {
+    run("locate", targets::locate::run);
+}
+
+#[test]
 fn packages() {
     run("package", targets::package::run);
 }

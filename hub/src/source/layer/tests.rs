@@ -201,7 +201,91 @@ fn descriptors_that_lie() {
     assert!(chosen(&manifest(&[bad])).is_err());
 }
 
+fn any_layer() -> impl Strategy<Value = Value> {
+    let media_type = prop_oneof![
+        Just(OCI_LAYER.to_owned()),
+        Just(DOCKER_LAYER.to_owned()),
+        "\\PC{0,400}",
+    ];
+    let title = prop_oneof!["[a-z]{1,3}\\.(tgz|tar\\.gz|TGZ|md)", "(?s).{0,400}"];
+    let digest = prop_oneof![
+        "sha256:[0-9a-f]{64}",
+        "sha(256|512):[0-9a-fA-F]{0,70}",
+        "\\PC{0,400}"
+    ];
+    let size = prop_oneof![0..1_000_000_i64, any::<i64>()];
+    let title = proptest::option::of(title);
+    (media_type, digest, size, title).prop_map(|(media_type, digest, size, title)| {
+        let mut layer = json!({"mediaType": media_type, "digest": digest, "size": size});
+        if let Some(title) = title {
+            layer["annotations"] = json!({"org.opencontainers.image.title": title});
+        }
+        layer
+    })
+}
+
+fn any_entry() -> impl Strategy<Value = Value> {
+    let media_type = prop_oneof![
+        Just(OCI_IMAGE_MEDIA_TYPE.to_owned()),
+        Just(IMAGE_MANIFEST_MEDIA_TYPE.to_owned()),
+        "\\PC{0,20}",
+    ];
+    (any_layer(), media_type, any::<bool>()).prop_map(|(mut entry, media_type, ours)| {
+        entry["mediaType"] = media_type.into();
+        if ours {
+            entry["artifactType"] = ARTIFACT_TYPE.into();
+        }
+        entry
+    })
+}
+
+/// A message that a tenant may read, however much of it the registry wrote.
+fn is_fit_to_show(message: &str) -> bool {
+    message.len() < 4096 && !message.contains(char::is_control)
+}
+
 proptest! {
+    #[test]
+    fn what_is_chosen_is_in_the_manifest(layers in proptest::collection::vec(any_layer(), 0..8)) {
+        match choose(manifest(&layers).to_string().as_bytes()) {
+            Ok(Choice::Layer(chosen, _)) => {
+                let is_chosen = |layer: &Value| {
+                    layer["digest"] == chosen.digest.as_str() && layer["size"] == chosen.size
+                };
+                prop_assert!(layers.iter().any(is_chosen));
+            }
+            Ok(other) => prop_assert!(false, "{other:?}"),
+            Err(message) => prop_assert!(is_fit_to_show(&message), "{message}"),
+        }
+    }
+
+    #[test]
+    fn what_is_chosen_is_in_the_index(entries in proptest::collection::vec(any_entry(), 0..4)) {
+        let index = json!({"schemaVersion": 2, "manifests": entries});
+        match choose(index.to_string().as_bytes()) {
+            Ok(Choice::Manifest(chosen, _)) => {
+                prop_assert!(entries.iter().any(|entry| entry["digest"] == chosen.as_str()));
+            }
+            Ok(other) => prop_assert!(false, "{other:?}"),
+            Err(message) => prop_assert!(is_fit_to_show(&message), "{message}"),
+        }
+    }
+
+    #[test]
+    fn a_damaged_manifest_panics_nobody(
+        layers in proptest::collection::vec(any_layer(), 0..3),
+        place in any::<proptest::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
+        let mut bytes = manifest(&layers).to_string().into_bytes();
+        let place = place.index(bytes.len());
+        let _ = choose(&bytes[..place]);
+        bytes[place] = byte;
+        if let Err(message) = choose(&bytes) {
+            prop_assert!(is_fit_to_show(&message), "{message}");
+        }
+    }
+
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         prop_assert!(choose(&bytes).is_err());

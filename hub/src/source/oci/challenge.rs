@@ -121,6 +121,7 @@ impl Owner<'_> {
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -256,5 +257,74 @@ mod tests {
         assert!(read(HTTPS, &[]).is_err());
         assert!(read(HTTPS, &["Negotiate"]).is_err());
         assert!(read(HTTPS, &["Bearer service=\"x\""]).is_err());
+    }
+
+    /// Headers out of the pieces that they are made of, in any order.
+    fn any_header() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            proptest::sample::select(vec![
+                "Bearer ",
+                "Basic ",
+                "realm=",
+                "service=",
+                "https://",
+                "http://",
+                "registry.example",
+                "evil.example",
+                ":5000",
+                "\"",
+                "\\",
+                "@",
+                "/",
+                "?",
+                "#",
+                ",",
+                " ",
+            ])
+            .prop_map(|piece| piece.as_bytes().to_vec()),
+            proptest::collection::vec(any::<u8>(), 0..4),
+        ];
+        proptest::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+    }
+
+    /// A token service in the form in which registries name it.
+    fn any_service() -> impl Strategy<Value = Vec<u8>> {
+        let scheme = "(https|http|ftp):/{0,3}";
+        let host = "(user(:word)?@)?(registry|evil)\\.example(:5000|:80|\\.|@evil\\.example|\\.evil\\.example)?";
+        (scheme, host, "[/\\\\?#]{0,2}[a-z@.:/]{0,12}").prop_map(|(scheme, host, path)| {
+            format!("Bearer realm=\"{scheme}{host}{path}\",service=\"x\"").into_bytes()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_leads_credentials_elsewhere(
+            headers in proptest::collection::vec(prop_oneof![any_header(), any_service()], 0..3),
+        ) {
+            let mut map = HeaderMap::new();
+            for header in &headers {
+                if let Ok(header) = HeaderValue::from_bytes(header) {
+                    map.append(WWW_AUTHENTICATE, header);
+                }
+            }
+            let owner = Owner {
+                base: &Url::parse(HTTPS).unwrap(),
+                name: "registry.example:5000",
+                realms: &[],
+            };
+            match Challenge::read(&map, &owner) {
+                Ok(Challenge::Basic) => {}
+                Ok(Challenge::Bearer { realm, at, .. }) => {
+                    prop_assert_eq!(at, Service::Own);
+                    prop_assert_eq!(realm.host_str(), Some("registry.example"));
+                    prop_assert_eq!(realm.scheme(), "https");
+                    prop_assert!(realm.username().is_empty() && realm.password().is_none());
+                }
+                Err(message) => {
+                    prop_assert!(message.len() < 1024, "{}", message);
+                    prop_assert!(!message.contains(char::is_control), "{}", message);
+                }
+            }
+        }
     }
 }
