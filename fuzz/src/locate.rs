@@ -30,6 +30,7 @@ pub fn run(data: &[u8]) {
         let allowed = Allowed {
             default_source,
             sources: &names,
+            signatures: None,
         };
         if let Ok(package) = locate(wanted, allowed, &sources) {
             check(&package);

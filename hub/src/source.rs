@@ -23,6 +23,7 @@ mod locate;
 pub(crate) mod names;
 pub(crate) mod oci;
 mod proven;
+mod signature;
 mod size;
 pub(crate) mod throttle;
 
@@ -30,7 +31,7 @@ pub use cache::{Blob, Cache};
 pub use client::ClientError;
 pub use config::{
     ArtifactoryConfig, CacheConfig, ConnectionConfig, CredentialsConfig, HttpConfig, OciConfig,
-    SourceConfig,
+    SignaturesConfig, SourceConfig,
 };
 pub use ecr::EcrConfig;
 pub use error::{Failure, SourceError};
@@ -42,6 +43,7 @@ use client::{Client, Proxies};
 use file::FileSource;
 use layer::Layer;
 use oci::{OciSource, Resolved};
+use signature::Signatures;
 use throttle::Pauses;
 
 use crate::flight::Flights;
@@ -125,6 +127,7 @@ pub struct Sources {
     proving: Flights<(String, String, Digest), Result<(), Failure>>,
     /// Files, by source and URL.
     reading: Flights<(String, Url), Result<Blob, Failure>>,
+    signatures: Signatures,
 }
 
 impl Sources {
@@ -153,6 +156,7 @@ impl Sources {
             downloading: Flights::default(),
             proving: Flights::default(),
             reading: Flights::default(),
+            signatures: Signatures::default(),
         })
     }
 
@@ -187,6 +191,11 @@ impl Sources {
                 };
                 self.find_in_registry(package, &place).await
             }
+            (Some(Source::File(_)), Place::File(_)) if package.signatures.is_some() => {
+                let message =
+                    "the tenant's packages must be signed, and only registries keep signatures";
+                Err(Failure::new(Reason::SignatureInvalid, message))
+            }
             (Some(Source::File(source)), Place::File(url)) => {
                 self.find_file(package, source, url).await
             }
@@ -205,6 +214,7 @@ impl Sources {
     ) -> Result<Fetched, Failure> {
         let resolved = self.resolve(place).await?;
         pinned(package, "manifest", &resolved.manifest)?;
+        self.verify(package, place, &resolved.manifest).await?;
         let blob = self.obtain(place, &resolved.layer).await?;
         let package = Package {
             uri: package.to_string(),
@@ -237,6 +247,24 @@ impl Sources {
             ..described(&blob)
         };
         Ok(Fetched { package, blob })
+    }
+
+    /// What the source demands, and what the tenant does, on top of each other.
+    async fn verify(
+        &self,
+        package: &PackageRef,
+        place: &InRegistry<'_>,
+        manifest: &Digest,
+    ) -> Result<(), Failure> {
+        let demands = place.source.signatures().into_iter();
+        for demand in demands.chain(&package.signatures) {
+            let source = (place.name, place.source);
+            let verified = self
+                .signatures
+                .verify(source, place.repository, manifest, demand);
+            verified.await?;
+        }
+        Ok(())
     }
 
     async fn resolve(&self, place: &InRegistry<'_>) -> Result<Resolved, Failure> {

@@ -7,6 +7,8 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::Deserialize;
 
+use crate::source::SignaturesConfig;
+
 mod extras;
 mod glob;
 pub use extras::{Extras, NotAllowed};
@@ -31,6 +33,9 @@ pub struct Tenant {
     /// The source of relative package URIs.
     #[serde(default)]
     pub default_source: Option<String>,
+    /// Whose signatures packages must have, besides what their source demands.
+    #[serde(default)]
+    pub signatures: Option<SignaturesConfig>,
     /// The Kubernetes service accounts that launch plans may be given.
     #[serde(default)]
     pub service_accounts: Vec<Glob>,
@@ -72,6 +77,8 @@ pub struct Grant {
     pub sources: Vec<String>,
     /// The source of relative package URIs.
     pub default_source: Option<String>,
+    /// Whose signatures packages must have, besides what their source demands.
+    pub signatures: Option<SignaturesConfig>,
     /// Whether the project may be created if it is missing.
     pub create_project: bool,
 }
@@ -185,6 +192,7 @@ impl Tenancy {
                 flyte_admin: tenant.flyte_admin.clone(),
                 sources: tenant.sources.clone(),
                 default_source: tenant.default_source.clone(),
+                signatures: tenant.signatures.clone(),
                 create_project: tenant.create_projects,
             })
             .ok_or_else(|| Denial::Domain {

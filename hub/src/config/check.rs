@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Config;
+use crate::source::SourceConfig;
 
 /// A value that cannot stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,8 +86,16 @@ impl Config {
                 );
             }
             for source in tenant.sources.iter().chain(&tenant.default_source) {
-                if !self.sources.contains_key(source) {
-                    add(key("sources"), &format!("there is no sources.{source}"));
+                match self.sources.get(source) {
+                    None => add(key("sources"), &format!("there is no sources.{source}")),
+                    Some(SourceConfig::Oci(_)) => {}
+                    Some(_) if tenant.signatures.is_none() => {}
+                    Some(_) => add(
+                        key("signatures"),
+                        &format!(
+                            "sources.{source} is no registry, and only registries keep signatures"
+                        ),
+                    ),
                 }
             }
             if let Some(default) = &tenant.default_source

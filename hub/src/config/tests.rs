@@ -73,6 +73,25 @@ fn sources_of_every_kind_are_read_and_their_unknown_keys_are_named() {
 }
 
 #[test]
+fn signatures_are_demanded_of_registries_alone() {
+    let tenant = WHOLE.replace(
+        "    defaultSource",
+        "    signatures: {keyFiles: [/etc/hub/cosign.pub]}\n    defaultSource",
+    );
+    let config = load_text(&tenant).unwrap();
+    assert!(config.tenants["warehouse"].signatures.is_some());
+    let files = tenant.replace(
+        "kind: oci, registry: registry.example:5000",
+        "kind: http, url: 'https://files.example'",
+    );
+    let error = load_text(&files).unwrap_err().to_string();
+    assert!(
+        error.contains("tenants.warehouse.signatures: sources.registry is no registry"),
+        "{error}"
+    );
+}
+
+#[test]
 fn names_must_exist() {
     let text = WHOLE
         .replace("flyteAdmin: main", "flyteAdmin: other")

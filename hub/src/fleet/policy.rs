@@ -148,6 +148,7 @@ impl Policy {
         let allowed = Allowed {
             default_source: grant.default_source.as_deref(),
             sources: &grant.sources,
+            signatures: grant.signatures.as_ref(),
         };
         let package = locate(wanted, allowed, &self.sources)
             .map_err(|error| (error.reason(), error.to_string()))?;

@@ -138,6 +138,7 @@ fn policy(namespaces: &[&str], epoch: &str) -> Policy {
         domains: globs(&["development"]),
         sources: vec!["registry".to_owned()],
         default_source: Some("registry".to_owned()),
+        signatures: None,
         service_accounts: globs(&["etl-*"]),
         iam_roles: Vec::new(),
         raw_output_data_prefixes: Vec::new(),

@@ -14,11 +14,13 @@ use super::{
 mod connection;
 mod credentials;
 mod files;
+mod signatures;
 mod url;
 
 pub use connection::ConnectionConfig;
 pub use credentials::CredentialsConfig;
 pub use files::{ArtifactoryConfig, HttpConfig};
+pub use signatures::SignaturesConfig;
 pub use url::BaseUrl;
 
 /// A place that packages come from.
@@ -43,6 +45,9 @@ pub struct OciConfig {
     /// Hosts of token services besides the registry's own that may be sent the credentials.
     #[serde(default)]
     pub token_realms: Vec<Authority>,
+    /// Whose signatures its packages must have. Left out: they need none.
+    #[serde(default)]
+    pub signatures: Option<SignaturesConfig>,
     /// How it is reached. Flattened: what neither has is refused here, with its name.
     #[serde(flatten)]
     pub connection: ConnectionConfig,
@@ -267,6 +272,11 @@ mod tests {
             (
                 r#"{"kind": "http", "url": "https://h", "tokenRealms": []}"#,
                 "tokenRealms",
+            ),
+            // Only registries keep signatures.
+            (
+                r#"{"kind": "artifactory", "url": "https://h", "signatures": {"keyFiles": ["/k"]}}"#,
+                "signatures",
             ),
             (
                 r#"{"kind": "artifactory", "url": "https://h", "registry": "h"}"#,

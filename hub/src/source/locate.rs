@@ -7,7 +7,7 @@ use flyte_registration_crd::Reason;
 use url::Url;
 
 use super::{
-    SourceConfig,
+    SignaturesConfig, SourceConfig,
     names::{Digest, OciUri, is_repository, is_tag},
 };
 
@@ -31,6 +31,8 @@ pub struct Allowed<'a> {
     pub default_source: Option<&'a str>,
     /// All its sources, the default one among them.
     pub sources: &'a [String],
+    /// Whose signatures its packages must have, besides what their source demands.
+    pub signatures: Option<&'a SignaturesConfig>,
 }
 
 impl<'a> Allowed<'a> {
@@ -50,6 +52,8 @@ pub struct PackageRef {
     pub place: Place,
     /// The digest that it must have: of the manifest, or of the file.
     pub pinned: Option<Digest>,
+    /// Whose signatures it must have, besides what the source demands.
+    pub signatures: Option<SignaturesConfig>,
 }
 
 /// Where a source has a package.
@@ -173,6 +177,7 @@ pub fn locate(
             source: source.to_owned(),
             place: place.clone(),
             pinned: pinned.clone(),
+            signatures: allowed.signatures.cloned(),
         })
     });
     owned.ok_or_else(|| {

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use flyte_registration_crd::Reason;
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
@@ -15,7 +16,7 @@ use http::{
 use parking_lot::Mutex;
 
 use super::{
-    OciConfig,
+    OciConfig, SignaturesConfig,
     client::{Answer, Client, ClientError, Outgoing, Trouble, wire},
     credentials::Provider,
     ecr::Ecr,
@@ -54,6 +55,7 @@ pub(super) struct OciSource {
     client: Arc<Client>,
     auth: Auth,
     max_package_size: u64,
+    signatures: Option<SignaturesConfig>,
     proven: Mutex<Proven>,
 }
 
@@ -89,8 +91,48 @@ impl OciSource {
             ),
             client,
             max_package_size: config.connection.max_package_size,
+            signatures: config.signatures.clone(),
             proven: Mutex::default(),
         })
+    }
+
+    /// Whose signatures its packages must have.
+    pub(super) fn signatures(&self) -> Option<&SignaturesConfig> {
+        self.signatures.as_ref()
+    }
+
+    /// The way to it.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// What lies at `path` in a repository, if it has at most `max` bytes.
+    pub(super) async fn small(
+        &self,
+        repository: &str,
+        path: String,
+        accept: Option<&'static str>,
+        max: u64,
+    ) -> Result<Bytes, Failure> {
+        let request = Request {
+            method: Method::GET,
+            repository,
+            path,
+            accept,
+            offset: 0,
+            missing: "no such package".to_owned(),
+        };
+        let body = match self.whole(&request, max).await {
+            Err(trouble) if trouble.is_broken() => self.whole(&request, max).await,
+            other => other,
+        };
+        Ok(body?)
+    }
+
+    async fn whole(&self, request: &Request<'_>, max: u64) -> Result<Bytes, Trouble> {
+        let (answer, _) = self.send(request).await?;
+        let body = wire::body(answer.response, max, &answer.from);
+        self.client.in_time(body).await
     }
 
     /// Looks up what `reference` names: one request, after authentication, and another one where

@@ -16,6 +16,7 @@ fn tenant(clusters: &[&str], namespaces: &[&str], projects: &[&str], domains: &[
         domains: globs(domains),
         sources: vec!["registry".to_owned()],
         default_source: None,
+        signatures: None,
         service_accounts: Vec::new(),
         iam_roles: Vec::new(),
         raw_output_data_prefixes: Vec::new(),

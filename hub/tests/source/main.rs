@@ -25,6 +25,7 @@ mod leak;
 mod push;
 mod registry;
 mod sharing;
+mod signature;
 mod tls;
 
 use registry::Registry;
@@ -106,6 +107,7 @@ fn at(configs: &BTreeMap<String, SourceConfig>, uri: &str, digest: Option<&Diges
     let allowed = Allowed {
         default_source: names.first().map(String::as_str),
         sources: &names,
+        signatures: None,
     };
     let (uri, version) = match uri.split_once("://") {
         Some(_) => (uri, "v1"),

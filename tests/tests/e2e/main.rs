@@ -3,6 +3,7 @@
 mod activation;
 mod admin;
 mod cli;
+mod cosign;
 mod ecr;
 mod fast;
 mod faults;

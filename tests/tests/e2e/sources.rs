@@ -40,6 +40,7 @@ impl Hub {
         let allowed = Allowed {
             default_source: Some("main"),
             sources: &names,
+            signatures: None,
         };
         let wanted = Wanted {
             uri,

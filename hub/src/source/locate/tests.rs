@@ -37,6 +37,7 @@ fn at(
     let allowed = Allowed {
         default_source: allowed.first().copied(),
         sources: &names,
+        signatures: None,
     };
     locate(
         Wanted {
@@ -65,6 +66,7 @@ fn relative_uris_need_a_default_source() {
     let allowed = Allowed {
         default_source: None,
         sources: &names,
+        signatures: None,
     };
     let wanted = Wanted {
         uri: "team/pkg",

@@ -18,6 +18,7 @@ fn at(uri: &str, version: &str, names: &[&str]) -> Result<(String, String), Loca
     let allowed = Allowed {
         default_source: names.first().map(String::as_str),
         sources: &names,
+        signatures: None,
     };
     let wanted = Wanted {
         uri,
@@ -104,6 +105,7 @@ fn http_uris_get_the_version_and_belong_to_the_longest_prefix() {
     let allowed = Allowed {
         default_source: None,
         sources: &names,
+        signatures: None,
     };
     let wanted = Wanted {
         uri: &uri,
