@@ -6,11 +6,19 @@ use flyte_registration_crd::EntityType;
 use flyte_registration_proto::flyteidl::descriptor_pool;
 use prost_reflect::{DynamicMessage, Value};
 
+use self::passes::passes;
 use crate::package::{Planned, field, field_mut, repeated, repeated_mut, text};
+
+mod passes;
 
 /// The nodes that FlyteAdmin's compiler adds.
 const START: &str = "start-node";
 const END: &str = "end-node";
+
+/// Most passes of the compiler that are followed, and longest id of a node that they make, in
+/// bytes: branches within branches would grow without end. Beyond, FlyteAdmin decides.
+const PASSES_MAX: u32 = 64;
+const ID_MAX: usize = 1024;
 
 /// Whether `held`, an `admin.Task`, `Workflow` (as of `GetWorkflow`) or `LaunchPlan`, surely is
 /// what is planned.
@@ -47,19 +55,43 @@ fn task(spec: &DynamicMessage, held: &DynamicMessage) -> Option<bool> {
 
 fn workflow(spec: &DynamicMessage, held: &DynamicMessage) -> Option<bool> {
     let compiled = field(field(held, "closure")?, "compiled_workflow")?;
-    let primary = field(field(compiled, "primary")?, "template")?;
-    if Template::planned(field(spec, "template")?) != Template::held(primary) {
-        return Some(false);
+    Some(Workflows::planned(spec)? == Workflows::held(compiled)?)
+}
+
+/// A workflow and those that it embeds, in an order that does not matter.
+#[derive(Debug, PartialEq)]
+pub(super) struct Workflows {
+    pub(super) primary: Template,
+    /// By their keys.
+    pub(super) embedded: Vec<Template>,
+}
+
+impl Workflows {
+    /// Those of an `admin.WorkflowSpec`, with the changes that the compiler makes.
+    pub(super) fn planned(spec: &DynamicMessage) -> Option<Self> {
+        let primary = field(spec, "template")?;
+        let embedded: Vec<_> = repeated(spec, "sub_workflows").collect();
+        let passes = passes(primary, &embedded);
+        let templates = embedded.into_iter().zip(passes);
+        let templates = templates.map(|(template, passes)| Template::planned(template, passes));
+        Some(Self::new(
+            Template::planned(primary, 1),
+            templates.collect(),
+        ))
     }
-    let mut planned: Vec<_> = repeated(spec, "sub_workflows")
-        .map(Template::planned)
-        .collect();
-    let mut held: Vec<_> = repeated(compiled, "sub_workflows")
-        .filter_map(|workflow| Some(Template::held(field(workflow, "template")?)))
-        .collect();
-    planned.sort_by(|one, two| one.key.cmp(&two.key));
-    held.sort_by(|one, two| one.key.cmp(&two.key));
-    Some(planned == held)
+
+    /// Those of a `core.CompiledWorkflowClosure`.
+    pub(super) fn held(compiled: &DynamicMessage) -> Option<Self> {
+        let primary = field(field(compiled, "primary")?, "template")?;
+        let embedded = repeated(compiled, "sub_workflows")
+            .filter_map(|workflow| Some(Template::held(field(workflow, "template")?)));
+        Some(Self::new(Template::held(primary), embedded.collect()))
+    }
+
+    fn new(primary: Template, mut embedded: Vec<Template>) -> Self {
+        embedded.sort_by(|one, two| one.key.cmp(&two.key));
+        Self { primary, embedded }
+    }
 }
 
 /// A template as FlyteAdmin's compiler leaves it, in an order that does not matter.
@@ -74,21 +106,23 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// What is planned, with the changes that the compiler makes.
-    pub(super) fn planned(template: &DynamicMessage) -> Self {
+    /// What is planned, with the changes that so many passes of the compiler make.
+    fn planned(template: &DynamicMessage, passes: u32) -> Self {
         let mut template = Self::held(template);
-        template.nodes.iter_mut().for_each(compiled);
-        if let Some(node) = field_mut(&mut template.frame, "failure_node") {
-            compiled(node);
+        for _ in 0..passes.min(PASSES_MAX) {
+            template.nodes.iter_mut().for_each(compiled);
+            if let Some(node) = field_mut(&mut template.frame, "failure_node") {
+                compiled(node);
+            }
+            // They are the bindings of the end node.
+            repeated_mut(&mut template.frame, "outputs").for_each(explicit);
         }
-        // They are the bindings of the end node.
-        repeated_mut(&mut template.frame, "outputs").for_each(explicit);
         template
     }
 
     /// What FlyteAdmin holds, without the nodes that the compiler adds: they follow from
     /// the interface and the outputs.
-    pub(super) fn held(template: &DynamicMessage) -> Self {
+    fn held(template: &DynamicMessage) -> Self {
         let mut frame = template.clone();
         frame.clear_field_by_name("nodes");
         let mut nodes: Vec<_> = repeated(template, "nodes")
@@ -97,13 +131,17 @@ impl Template {
             .collect();
         nodes.sort_by(|one, two| text(one, "id").cmp(text(two, "id")));
         Self {
-            key: field(template, "id")
-                .map(ToString::to_string)
-                .unwrap_or_default(),
+            key: key(template),
             frame,
             nodes,
         }
     }
+}
+
+fn key(template: &DynamicMessage) -> String {
+    field(template, "id")
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }
 
 /// The compiler names the start node in bindings to the workflow's own inputs, sorts what comes
@@ -125,7 +163,9 @@ fn compiled(node: &mut DynamicMessage) {
     };
     let inner = |node: &mut DynamicMessage| {
         let name = format!("{id}-{}", text(node, "id"));
-        node.set_field_by_name("id", Value::String(name));
+        if name.len() <= ID_MAX {
+            node.set_field_by_name("id", Value::String(name));
+        }
         compiled(node);
     };
     if let Some(node) = field_mut(branch, "case").and_then(|case| field_mut(case, "then_node")) {

@@ -11,8 +11,8 @@ use flyte_registration_crd::{EntityType, bounded};
 use prost_reflect::{DynamicMessage, Value};
 
 use self::differ::Differ;
-use super::compare::{self, Template};
-use crate::package::{field, field_mut, repeated, text};
+use super::compare::{self, Template, Workflows};
+use crate::package::{field, field_mut, text};
 
 mod differ;
 mod path;
@@ -132,13 +132,9 @@ pub(super) fn explain(
         }
         EntityType::Workflow => {
             let compiled = field(field(held, "closure")?, "compiled_workflow")?;
-            let primary = field(field(compiled, "primary")?, "template")?;
-            let (old, new) = (
-                Template::held(primary),
-                Template::planned(field(spec, "template")?),
-            );
-            template(&mut differ, &old, &new);
-            sub_workflows(&mut differ, compiled, spec);
+            let (old, new) = (Workflows::held(compiled)?, Workflows::planned(spec)?);
+            template(&mut differ, &old.primary, &new.primary);
+            sub_workflows(&mut differ, &old.embedded, &new.embedded);
         }
         EntityType::LaunchPlan => {
             let held = without_filled_in(field(held, "spec")?, spec);
@@ -155,15 +151,7 @@ fn template(differ: &mut Differ, old: &Template, new: &Template) {
 }
 
 /// Embedded workflows, by their ids.
-fn sub_workflows(differ: &mut Differ, compiled: &DynamicMessage, spec: &DynamicMessage) {
-    let mut old: Vec<_> = repeated(compiled, "sub_workflows")
-        .filter_map(|workflow| Some(Template::held(field(workflow, "template")?)))
-        .collect();
-    let mut new: Vec<_> = repeated(spec, "sub_workflows")
-        .map(Template::planned)
-        .collect();
-    old.sort_by(|one, two| one.key.cmp(&two.key));
-    new.sort_by(|one, two| one.key.cmp(&two.key));
+fn sub_workflows(differ: &mut Differ, old: &[Template], new: &[Template]) {
     let (mut olds, mut news) = (old.iter().peekable(), new.iter().peekable());
     loop {
         let order = match (olds.peek(), news.peek()) {
