@@ -23,7 +23,7 @@ use self::{
     upload::{Location, Storage, Upload},
     writers::Writers,
 };
-use crate::package::Plan;
+use crate::package::{Limits, Plan};
 
 mod activate;
 mod adaptive;
@@ -37,6 +37,7 @@ mod endpoint;
 mod explain;
 mod foresee;
 mod held;
+mod leftover;
 mod patience;
 mod places;
 mod preflight;
@@ -70,6 +71,8 @@ pub struct Registrar(Arc<Shared>);
 struct Shared {
     name: String,
     admin: Admin,
+    max_workflow_nodes: usize,
+    max_message_size_bytes: u64,
     storage: Storage,
     writers: Writers,
     places: Places,
@@ -84,6 +87,8 @@ impl Registrar {
         Ok(Self(Arc::new(Shared {
             name: name.into(),
             admin: Admin::new(config)?,
+            max_workflow_nodes: config.max_workflow_nodes,
+            max_message_size_bytes: config.max_message_size_bytes,
             storage: Storage::new(config),
             writers: Writers::default(),
             places: Places::default(),
@@ -94,6 +99,15 @@ impl Registrar {
     /// The FlyteAdmin's name in the configuration.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// The limits of packages that are to be registered here.
+    pub fn limits(&self, package: &Limits) -> Limits {
+        Limits {
+            workflow_nodes: self.0.max_workflow_nodes,
+            entity_bytes: self.0.max_message_size_bytes,
+            ..package.clone()
+        }
     }
 
     /// How many calls are on their way, and how many may be.

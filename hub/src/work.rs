@@ -216,6 +216,7 @@ impl Runner {
             // Never closed.
             let _place = places.acquire().await;
             let blob = fetched.blob.clone();
+            let limits = registrar.limits(&limits);
             let planned =
                 tokio::task::spawn_blocking(move || plan(&fetched, &wanted, &limits)).await;
             let (plan, chosen) = match planned {

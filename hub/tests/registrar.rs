@@ -51,15 +51,9 @@ struct Peer {
 
 fn config(emulator: &Emulator) -> FlyteAdminConfig {
     FlyteAdminConfig {
-        endpoint: emulator.grpc.to_string(),
         insecure: true,
-        ca_file: None,
-        cert_file: None,
-        key_file: None,
-        auth: None,
-        max_in_flight: 8,
         call_timeout: Duration::from_secs(5),
-        epoch: "1".to_owned(),
+        ..FlyteAdminConfig::at(emulator.grpc.to_string())
     }
 }
 

@@ -63,7 +63,7 @@ impl Diff {
         let version = Some(self.target.version());
         let obtained = self.package.obtain(version, config.as_ref()).await??;
         let limits = config.map(|config| config.package).unwrap_or_default();
-        let archive = package::read(obtained.open()?, &limits)?;
+        let archive = package::read(obtained.open()?, &registrar.limits(&limits))?;
         let (target, selection) = (self.target.target(), self.target.selection());
         let plan = package::plan(archive, &target, &selection)?;
         progress.begin(format!("comparing with {}", registrar.name()));

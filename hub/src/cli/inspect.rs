@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     inspect::{Inspection, Interface},
-    package::{self, Selection, Target},
+    package::{self, Limits, Selection, Target},
 };
 
 /// Arguments of `inspect`.
@@ -60,7 +60,12 @@ impl Inspect {
         let version = self.version.as_deref();
         let obtained = self.package.obtain(version, config.as_ref()).await??;
         drop(progress);
-        let limits = config.map(|config| config.package).unwrap_or_default();
+        // What a FlyteAdmin takes is its own affair, and here is none.
+        let limits = Limits {
+            workflow_nodes: usize::MAX,
+            entity_bytes: u64::MAX,
+            ..config.map(|config| config.package).unwrap_or_default()
+        };
         let archive = package::read(obtained.open()?, &limits)?;
         // Nothing of it is shown: names and interfaces are the same wherever it is registered.
         let target = Target {

@@ -138,6 +138,7 @@ impl Register {
         let limits = config
             .map(|config| config.package.clone())
             .unwrap_or_default();
+        let limits = registrar.limits(&limits);
         let (plan, chosen) = match self.plan(Arc::clone(&obtained), limits).await? {
             Ok(planned) => planned,
             Err(error) => return Ok(told.failed(error.reason(), &error.to_string())),

@@ -68,6 +68,16 @@ pub(super) fn classify(code: Code, text: &str) -> Verdict {
         Code::Internal | Code::Unknown if BAD_INPUT.iter().any(|part| says(part)) => {
             Verdict::No(Reason::FlyteRejected)
         }
+        // It is registered, but what it runs is lost or over `storage.limits.maxDownloadMBs`.
+        // FlyteAdmin never mends that, while other troubles of its storage pass.
+        Code::Internal
+            if says("Unable to read WorkflowClosure from location ")
+                && (says(": [LIMIT_EXCEEDED] ")
+                    || text.ends_with(": file does not exist")
+                    || text.ends_with(": not found")) =>
+        {
+            Verdict::No(Reason::FlyteUnavailable)
+        }
         // Its storage signs no URLs, or is set up wrongly.
         Code::Internal if says("failed to create a signed url") => Verdict::Unusable,
         Code::Unauthenticated | Code::PermissionDenied | Code::Unimplemented => Verdict::Unusable,
@@ -272,6 +282,16 @@ mod tests {
         (
             Code::Internal,
             "failed database operation with FATAL: sorry, too many clients already (53300)",
+            Verdict::Later,
+        ),
+        (
+            Code::Internal,
+            "Unable to read WorkflowClosure from location s3://conformance/metadata/admin/flytesnacks/development/rec.big/v1 : path:s3://conformance/metadata/admin/flytesnacks/development/rec.big/v1: [LIMIT_EXCEEDED] limit exceeded. 2.447179mb > 2mb. You can increase the limit by setting maxDownloadMBs.",
+            Verdict::No(Reason::FlyteUnavailable),
+        ),
+        (
+            Code::Internal,
+            "Unable to read WorkflowClosure from location s3://conformance/metadata/admin/p/d/w/v1 : path:s3://conformance/metadata/admin/p/d/w/v1: connection refused",
             Verdict::Later,
         ),
         (Code::Internal, "", Verdict::Later),

@@ -48,6 +48,32 @@ pub(super) fn request(kind: EntityType, request: &Bytes) -> Option<DynamicMessag
     DynamicMessage::decode(descriptor, request.clone()).ok()
 }
 
+/// Whether `held`, an `admin.Workflow`, surely runs something else than what is planned: other
+/// nodes, or nodes that run other tasks. No compiler changes these.
+pub(super) fn runs_other(planned: &Planned, held: &DynamicMessage) -> bool {
+    let nodes = |template: &DynamicMessage| -> Vec<_> {
+        let nodes = Template::held(template).nodes.into_iter();
+        nodes
+            .map(|node| {
+                let task = field(&node, "task_node");
+                let task = task.and_then(|task| field(task, "reference_id")).cloned();
+                (text(&node, "id").to_owned(), task)
+            })
+            .collect()
+    };
+    let request = request(planned.kind, &planned.request);
+    let planned = request
+        .as_ref()
+        .and_then(|request| field(field(request, "spec")?, "template"));
+    let held = field(held, "closure")
+        .and_then(|closure| field(closure, "compiled_workflow"))
+        .and_then(|compiled| field(field(compiled, "primary")?, "template"));
+    match (planned, held) {
+        (Some(planned), Some(held)) => nodes(planned) != nodes(held),
+        _ => false,
+    }
+}
+
 fn task(spec: &DynamicMessage, held: &DynamicMessage) -> Option<bool> {
     let compiled = field(field(held, "closure")?, "compiled_task")?;
     Some(field(spec, "template")? == field(compiled, "template")?)

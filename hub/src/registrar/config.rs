@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::AuthConfig;
+use crate::package::Limits;
 
 /// A FlyteAdmin, as an entry of `flyteAdmins` in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -36,6 +37,14 @@ pub struct FlyteAdminConfig {
     /// How long one call may take, in Go's notation.
     #[serde(default = "call_timeout", deserialize_with = "duration")]
     pub call_timeout: Duration,
+    /// Most nodes of a workflow, those that it embeds not counted: what FlyteAdmin's own
+    /// configuration has under `registration.maxWorkflowNodes`.
+    #[serde(default = "max_workflow_nodes")]
+    pub max_workflow_nodes: usize,
+    /// Largest request in bytes: what FlyteAdmin's own configuration has under
+    /// `server.grpc.maxMessageSizeBytes`.
+    #[serde(default = "max_message_size_bytes")]
+    pub max_message_size_bytes: u64,
     /// Part of every receipt: another value makes all that was registered there be looked
     /// at again, for example after FlyteAdmin lost its database.
     #[serde(default = "epoch")]
@@ -54,6 +63,8 @@ impl FlyteAdminConfig {
             auth: None,
             max_in_flight: max_in_flight(),
             call_timeout: call_timeout(),
+            max_workflow_nodes: max_workflow_nodes(),
+            max_message_size_bytes: max_message_size_bytes(),
             epoch: epoch(),
         }
     }
@@ -65,6 +76,14 @@ fn max_in_flight() -> usize {
 
 fn call_timeout() -> Duration {
     Duration::from_secs(15)
+}
+
+fn max_workflow_nodes() -> usize {
+    Limits::default().workflow_nodes
+}
+
+fn max_message_size_bytes() -> u64 {
+    Limits::default().entity_bytes
 }
 
 fn epoch() -> String {
@@ -90,6 +109,8 @@ mod tests {
         assert_eq!(config.max_in_flight, 8);
         assert_eq!(config.call_timeout, Duration::from_secs(15));
         assert_eq!(config.epoch, "1");
+        assert_eq!(config.max_workflow_nodes, 100);
+        assert_eq!(config.max_message_size_bytes, 4_194_304);
         assert!(!config.insecure);
         let config: FlyteAdminConfig = serde_json::from_value(
             json!({"endpoint": "a:1", "insecure": true, "callTimeout": "1m30s"}),

@@ -1,7 +1,7 @@
 //! What FlyteAdmin holds under an entity's id.
 
 use bytes::Bytes;
-use flyte_registration_crd::EntityType;
+use flyte_registration_crd::{EntityType, Reason};
 use flyte_registration_proto::flyteidl::{admin::ObjectGetRequest, descriptor_pool};
 use prost::Message;
 use prost_reflect::DynamicMessage;
@@ -45,7 +45,9 @@ pub(super) async fn held(
         Ok(bytes) => bytes,
         Err(status) => {
             return match classify(status.code(), status.message()) {
-                Verdict::Later | Verdict::Unusable => Err(status),
+                Verdict::Later | Verdict::Unusable | Verdict::No(Reason::FlyteUnavailable) => {
+                    Err(status)
+                }
                 _ if status.code() == Code::NotFound => Ok(Held::Absent),
                 _ => Ok(Held::Unknown),
             };

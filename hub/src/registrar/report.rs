@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use flyte_registration_crd::{Counts, Entity, EntityAction, EntityType, Reason, bounded};
 
-use super::{Activated, Trouble, run::Outcome};
+use super::{Activated, Trouble, leftover, run::Outcome};
 use crate::package::{Kind, Plan, Planned};
 
 /// Longest message, in bytes.
@@ -61,7 +61,7 @@ impl Report {
         let mut counts = totals(plan);
         for outcome in &outcomes {
             match outcome {
-                Outcome::Created => counts.created += 1,
+                Outcome::Created | Outcome::Undescribed => counts.created += 1,
                 Outcome::Unchanged => counts.unchanged += 1,
                 Outcome::Failed(_) => counts.failed += 1,
                 Outcome::Skipped(_) | Outcome::NotTried => {}
@@ -98,6 +98,7 @@ fn totals(plan: &Plan) -> Counts {
 fn entity(plan: &Plan, planned: &Planned, outcome: Outcome) -> Entity {
     let (action, message) = match outcome {
         Outcome::Created => (EntityAction::Created, None),
+        Outcome::Undescribed => (EntityAction::Created, Some(leftover::TOLD.to_owned())),
         Outcome::Unchanged => (EntityAction::Unchanged, None),
         Outcome::Failed(trouble) => (EntityAction::Failed, Some(told(trouble))),
         Outcome::Skipped(need) => {

@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use flyte_registration_crd::Reason;
+use flyte_registration_crd::{EntityType, Reason};
 use futures::{StreamExt, stream::FuturesUnordered};
 use tonic::Status;
 
@@ -16,6 +16,7 @@ use super::{
     compare,
     explain::explain,
     held::{Held, held},
+    leftover,
     patience::Patience,
     preflight::Found,
     progress::Progress,
@@ -33,6 +34,8 @@ pub(super) const EXPLANATION_MAX: usize = 300;
 pub(super) enum Outcome {
     /// It was created.
     Created,
+    /// It was created without its description: see [`leftover`].
+    Undescribed,
     /// It was there, identical.
     Unchanged,
     /// It is not registered.
@@ -87,7 +90,9 @@ impl Run<'_> {
                 return outcomes;
             };
             match &outcome {
-                Outcome::Created | Outcome::Unchanged => progress.done(index),
+                Outcome::Created | Outcome::Undescribed | Outcome::Unchanged => {
+                    progress.done(index);
+                }
                 // Left as not tried, what needs it too.
                 Outcome::NotTried => settled += progress.failed(index).len(),
                 Outcome::Failed(_) | Outcome::Skipped(_) => {
@@ -127,7 +132,10 @@ impl Run<'_> {
                 Ok(true) => return Outcome::Unchanged,
                 // What is not provably equal gets its Create, which decides.
                 Ok(false) => {}
-                Err(status) => return self.gave_up(&status),
+                Err(status) => match classify(status.code(), status.message()) {
+                    Verdict::No(reason) => return Outcome::Failed(trouble(reason, &status)),
+                    _ => return self.gave_up(&status),
+                },
             }
         }
         self.create(entity, self.found[index]).await
@@ -135,8 +143,11 @@ impl Run<'_> {
 
     async fn create(&self, entity: &Planned, found: Found) -> Outcome {
         let method = Method::create(entity.kind);
+        let mut request = entity.request.clone();
+        let mut created = Outcome::Created;
         let mut last = None;
         let mut attempts = 0;
+        let mut taken = 0;
         loop {
             attempts += 1;
             let room = self.admin.room().await;
@@ -144,21 +155,34 @@ impl Run<'_> {
             if self.patience.is_over() {
                 return last.map_or(Outcome::NotTried, Outcome::Failed);
             }
-            let Err(status) = room.call(method, entity.request.clone()).await else {
-                return Outcome::Created;
+            let Err(status) = room.call(method, request.clone()).await else {
+                return created;
             };
             match classify(status.code(), status.message()) {
+                // FlyteAdmin compares digests, and who loses a race leaves another closure.
+                Verdict::Identical
+                    if (taken > 0 || found == Found::Present) && self.runs_other(entity).await =>
+                {
+                    return self.conflict(entity).await;
+                }
                 // Ours, if it was not there and an answer to it got lost.
-                Verdict::Identical if attempts > 1 && found == Found::Absent => {
-                    return Outcome::Created;
+                Verdict::Identical if attempts > 1 && taken == 0 && found == Found::Absent => {
+                    return created;
                 }
                 Verdict::Identical => return Outcome::Unchanged,
                 Verdict::Conflict => return self.conflict(entity).await,
                 Verdict::No(reason) => return Outcome::Failed(trouble(reason, &status)),
-                // Somebody else registers it at this moment, or left half of it behind.
+                // Somebody else registers it at this moment, and the next Create says whether
+                // it is the same; or half of it was left behind, which stays so.
                 Verdict::Taken => {
-                    if let Ok(true) = self.is_there(entity).await {
-                        return Outcome::Unchanged;
+                    taken += 1;
+                    if taken > 1
+                        && leftover::is_behind(&status)
+                        && let Some(bare) = leftover::without_description(entity)
+                        && self.is_absent(entity).await
+                    {
+                        request = bare;
+                        created = Outcome::Undescribed;
                     }
                 }
                 Verdict::Unusable => return self.gave_up(&status),
@@ -181,6 +205,21 @@ impl Run<'_> {
                 Held::Absent | Held::Unknown => false,
             },
         )
+    }
+
+    /// Whether FlyteAdmin surely holds nothing under the entity's id.
+    async fn is_absent(&self, entity: &Planned) -> bool {
+        let held = held(self.admin, &self.patience, entity.kind, &entity.id).await;
+        matches!(held, Ok(Held::Absent))
+    }
+
+    /// Whether FlyteAdmin surely runs something else than this workflow.
+    async fn runs_other(&self, entity: &Planned) -> bool {
+        entity.kind == EntityType::Workflow
+            && match held(self.admin, &self.patience, entity.kind, &entity.id).await {
+                Ok(Held::Entity(held)) => compare::runs_other(entity, &held),
+                _ => false,
+            }
     }
 
     /// A conflict, and in what the two differ as far as that can be told: never in

@@ -1,7 +1,8 @@
 //! What is looked at before the first write.
 
 use flyte_registration_crd::{EntityType, Reason};
-use flyte_registration_hub::package::{ExternalReference, Id, Plan};
+use flyte_registration_hub::package::{ExternalReference, Id, Limits, Plan, Selection, plan, read};
+use flyte_registration_hub::registrar::FlyteAdminConfig;
 use flyteadmin_emulator::Options;
 
 use super::{
@@ -166,4 +167,26 @@ async fn a_look_that_fails_for_the_moment_is_repeated() {
     let plan = referring([elsewhere(EntityType::Task, "shared.clean", "1")]);
     assert_eq!(peer.registrar.register(&plan).await.failure, None);
     assert_eq!(peer.counts().by_rpc["GetTask"], 3);
+}
+
+/// A FlyteAdmin may be configured with other limits than its defaults.
+#[tokio::test]
+async fn each_flyteadmin_has_limits_of_its_own() {
+    let nodes = (0..3).map(|_| builder::runs("etl.t"));
+    let files = builder::Files::default()
+        .task(&super::refused::runnable("etl.t"))
+        .workflow(&builder::workflow("etl.w", nodes))
+        .package();
+    let refusal = async |change: fn(&mut FlyteAdminConfig)| {
+        let peer = peer_with(&Options::default(), change).await;
+        let limits = peer.registrar.limits(&Limits::default());
+        let archive = read(files.as_slice(), &limits);
+        let plan = archive.and_then(|archive| plan(archive, &target("v1"), &Selection::default()));
+        plan.err().map(|error| error.to_string())
+    };
+    assert_eq!(refusal(|_| ()).await, None);
+    let nodes = refusal(|config| config.max_workflow_nodes = 2).await;
+    assert!(nodes.as_ref().unwrap().contains("etl.w"), "{nodes:?}");
+    let size = refusal(|config| config.max_message_size_bytes = 20).await;
+    assert!(size.as_ref().unwrap().contains("20"), "{size:?}");
 }

@@ -1,5 +1,5 @@
 use flyte_registration_crd::{EntityAction, Reason};
-use flyte_registration_hub::registrar::{FlyteAdminConfig, Registrar, Report};
+use flyte_registration_hub::registrar::Report;
 use flyte_registration_proto::flyteidl::{
     admin::{TaskSpec, WorkflowSpec},
     core::{
@@ -10,7 +10,6 @@ use flyte_registration_proto::flyteidl::{
 };
 
 use super::{
-    ETL,
     builder::{Files, launch_plan, runs, task, workflow},
     peer, planned, target,
 };
@@ -138,39 +137,44 @@ async fn a_long_conflict_arrives_whole_enough() {
     assert_eq!(failed(&report).0, Reason::VersionConflict, "{report:?}");
 }
 
-/// The emulator cannot cut a message within a character, as FlyteAdmin does.
+/// Of two limits next to each other one is within a character of two bytes.
 #[tokio::test]
-async fn a_message_cut_within_a_character_arrives() {
-    let answer = || async {
-        [
-            ("content-type", "application/grpc"),
-            ("grpc-status", "9"),
-            ("grpc-message", "caf%C3%A9 or caf%C3"),
-        ]
+async fn messages_cut_within_a_character_arrive() {
+    let mut spec = workflow("etl.w", [runs("etl.t")]);
+    let node = &mut spec.template.as_mut().unwrap().nodes[0];
+    node.id = "ö".repeat(200);
+    node.upstream_node_ids = vec!["nowhere".to_owned()];
+    let files = Files::default().task(&runnable("etl.t")).workflow(&spec);
+    let plan = planned(&files.package(), &target("v1"));
+    let mut cut = Vec::new();
+    for limit in [320, 321] {
+        let peer = peer().await;
+        peer.fault(&format!(
+            r#"{{"rpc": "CreateWorkflow", "action": {{"truncated": {limit}}}}}"#
+        ));
+        let report = peer.registrar.register(&plan).await;
+        let (reason, message) = failed(&report);
+        assert_eq!(reason, Reason::FlyteRejected);
+        assert!(message.contains("ööö"), "{message}");
+        cut.push(message.ends_with('\u{fffd}'));
+    }
+    assert_ne!(cut[0], cut[1]);
+}
+
+/// Its heading is what tells a conflict, whatever is left of the rest, and no detail.
+#[tokio::test]
+async fn a_conflict_is_one_without_its_end_and_its_details() {
+    let peer = peer().await;
+    let files = |nodes: usize| {
+        let nodes = (0..nodes).map(|_| runs("etl.t"));
+        let files = Files::default().task(&runnable("etl.t"));
+        files.workflow(&workflow("etl.w", nodes)).package()
     };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let config = FlyteAdminConfig {
-        endpoint: listener.local_addr().unwrap().to_string(),
-        insecure: true,
-        ca_file: None,
-        cert_file: None,
-        key_file: None,
-        auth: None,
-        max_in_flight: 8,
-        call_timeout: std::time::Duration::from_secs(5),
-        epoch: "1".to_owned(),
-    };
-    let routes = tonic::service::Routes::from(axum::Router::new().fallback(answer));
-    let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
-    tokio::spawn(
-        tonic::transport::Server::builder()
-            .add_routes(routes)
-            .serve_with_incoming(incoming),
-    );
-    let registrar = Registrar::new("main", &config).unwrap();
-    let report = registrar.register(&planned(ETL, &target("v1"))).await;
-    let message = "FlyteAdmin answers FailedPrecondition: café or caf\u{fffd}";
-    assert_eq!(failed(&report), (Reason::FlyteUnavailable, message));
+    let plans = [1, 2].map(|nodes| planned(&files(nodes), &target("v1")));
+    assert_eq!(peer.registrar.register(&plans[0]).await.failure, None);
+    peer.fault(r#"{"rpc": "CreateWorkflow", "action": {"truncated": 120}}"#);
+    let report = peer.registrar.register(&plans[1]).await;
+    assert_eq!(failed(&report).0, Reason::VersionConflict, "{report:?}");
 }
 
 #[tokio::test]

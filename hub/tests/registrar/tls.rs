@@ -209,15 +209,8 @@ async fn rebound(address: SocketAddr) -> TcpListener {
 #[test]
 fn certificates_that_are_not_there() {
     let config = FlyteAdminConfig {
-        endpoint: "localhost:1".to_owned(),
-        insecure: false,
         ca_file: Some("/nowhere/ca.pem".into()),
-        cert_file: None,
-        key_file: None,
-        auth: None,
-        max_in_flight: 1,
-        call_timeout: std::time::Duration::from_secs(1),
-        epoch: "1".to_owned(),
+        ..FlyteAdminConfig::at("localhost:1")
     };
     let error = Registrar::new("main", &config).unwrap_err();
     assert_eq!(error.to_string(), "/nowhere/ca.pem cannot be read");

@@ -64,12 +64,13 @@ impl Admin {
         read(&self.state.lock())
     }
 
-    /// Changes the state; what succeeded is on disk when this returns.
+    /// Changes the state; what was written is on disk when this returns, also what was written
+    /// before something failed: the real server takes nothing back.
     pub fn write<T>(&self, write: impl FnOnce(&mut State) -> Answer<T>) -> Answer<T> {
         let mut state = self.state.lock();
-        let answer = write(&mut state)?;
+        let answer = write(&mut state);
         self.keep(&state)?;
-        Ok(answer)
+        answer
     }
 
     /// As if the database had been reset and seeded anew.
@@ -77,6 +78,14 @@ impl Admin {
         let mut state = self.state.lock();
         *state = State::seeded(&self.settings.projects);
         self.keep(&state)
+    }
+
+    /// As if the blob store had been emptied, as `mem` is by a restart.
+    pub fn lose_closures(&self) -> Answer<()> {
+        self.write(|state| {
+            state.blobs.clear();
+            Ok(())
+        })
     }
 
     fn keep(&self, state: &State) -> Answer<()> {

@@ -1,10 +1,9 @@
-//! What the database and the blob store refuse.
+//! What the database refuses.
 
 use tonic::Code;
 
 use crate::{
     error::{AdminError, Answer},
-    golang::text,
     store::Key,
 };
 
@@ -49,38 +48,17 @@ fn fail(text: &str) -> AdminError {
     )
 }
 
-/// The place of a workflow's closure is a URL: its path must be well escaped.
-pub fn closure_reference(key: &Key) -> Answer<()> {
-    let Key {
-        project,
-        domain,
-        name,
-        version,
-    } = key;
-    let url = format!("metadata/admin/{project}/{domain}/{name}/{version}");
-    let path = url.split(['?', '#']).next().unwrap_or_default();
-    let Some(bad) = bad_escape(path) else {
-        return Ok(());
-    };
-    let id = key.identifier(flyte_registration_proto::flyteidl::core::ResourceType::Workflow);
+/// What an insert fails with when there is a row of this key: `ToFlyteAdminError` in
+/// `repositories/errors/postgres.go`.
+pub fn taken(index: &str) -> AdminError {
     let text = format!(
-        "failed to construct data reference for workflow closure with id [{}] and err Reference \
-         is of an invalid format []: parse \"{url}\": invalid URL escape \"{bad}\"",
-        text::identifier(Some(&id))
+        "value with matching already exists (duplicate key value violates unique constraint \
+         \"{index}\")"
     );
-    Err(AdminError::new(Code::Internal, text))
+    AdminError::new(Code::AlreadyExists, text)
 }
 
-fn bad_escape(path: &str) -> Option<&str> {
-    path.match_indices('%')
-        .map(|(at, _)| &path[at..])
-        .find_map(|rest| {
-            let end = rest
-                .char_indices()
-                .nth(3)
-                .map_or(rest.len(), |(end, _)| end);
-            let escape = &rest[..end];
-            let good = escape.len() == 3 && escape[1..].chars().all(|c| c.is_ascii_hexdigit());
-            (!good).then_some(escape)
-        })
+/// What every statement fails with when the database is shut down.
+pub fn shut_down() -> AdminError {
+    fail("terminating connection due to administrator command")
 }

@@ -13,6 +13,7 @@ use tonic::Code;
 
 use crate::{
     error::{AdminError, Answer},
+    reference,
     storage::Storage,
 };
 
@@ -42,6 +43,8 @@ pub fn create_upload_location(
             "expiresIn [{hours}h{minutes}m{seconds}s] cannot exceed max allowed expiration [1h0m0s]"
         )));
     }
+    let now = Timestamp::now();
+    let place = place(request, storage, now)?;
     let unsigned = |why: &str| {
         let text = format!("failed to create a signed url. Error: {why}");
         Err(AdminError::new(Code::Internal, text))
@@ -54,12 +57,13 @@ pub fn create_upload_location(
             "InvalidPresignExpireError: presigned URL requires an expire duration greater than 0",
         );
     }
-    Ok(signed(request, storage, seconds, Timestamp::now()))
+    Ok(signed(request, storage, place, seconds, now))
 }
 
 fn signed(
     request: &CreateUploadLocationRequest,
     storage: &Storage,
+    place: String,
     seconds: i64,
     now: Timestamp,
 ) -> CreateUploadLocationResponse {
@@ -77,13 +81,10 @@ fn signed(
         headers.insert("x-amz-meta-flyteContentMD5".to_owned(), md5.clone());
         bound.push(("x-amz-meta-flytecontentmd5", &md5));
     }
-    let path = path(request, now);
-    // The rest is taken for a query or a fragment.
-    let key = path.split(['?', '#']).next().unwrap_or_default();
     let expires = now.as_second() + seconds;
     CreateUploadLocationResponse {
-        signed_url: storage.presigned_put(key, &bound, seconds, now),
-        native_url: format!("s3://{}/{}", storage.bucket, escaped(&path)),
+        signed_url: storage.presigned_put(&reference::key(&place), &bound, seconds, now),
+        native_url: place,
         expires_at: Some(ProtoTimestamp {
             seconds: expires,
             nanos: now.subsec_nanosecond(),
@@ -92,9 +93,13 @@ fn signed(
     }
 }
 
-/// The object's path in the bucket. A file name with `..` leaves the project, as it does
-/// in the real server.
-fn path(request: &CreateUploadLocationRequest, now: Timestamp) -> String {
+/// Where it goes: `createStorageLocation` in `flyteadmin/dataproxy/service.go`, below an empty
+/// prefix. A file name with `..` leaves the project, as it does in the real server.
+fn place(
+    request: &CreateUploadLocationRequest,
+    storage: Option<&Storage>,
+    now: Timestamp,
+) -> Answer<String> {
     let folder = if request.filename_root.is_empty() {
         base32(&request.content_md5)
     } else {
@@ -106,6 +111,7 @@ fn path(request: &CreateUploadLocationRequest, now: Timestamp) -> String {
     } else {
         request.filename.clone()
     };
+    let mut keys = vec![""];
     let parts = [
         &request.org,
         &request.project,
@@ -113,29 +119,19 @@ fn path(request: &CreateUploadLocationRequest, now: Timestamp) -> String {
         &folder,
         &name,
     ];
-    let mut path: Vec<&str> = Vec::new();
-    for part in parts.into_iter().flat_map(|part| part.split('/')) {
-        match part {
-            "" | "." => {}
-            ".." => drop(path.pop()),
-            part => path.push(part),
-        }
-    }
-    path.join("/")
-}
-
-/// As Go writes the path of a URL, but for `?` and `#`, which were taken as they are.
-fn escaped(path: &str) -> String {
-    use std::fmt::Write as _;
-    let mut out = String::new();
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~$&+,/:;=@?#!'()*".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
+    keys.extend(
+        parts
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .map(String::as_str),
+    );
+    reference::construct(storage, &keys).map_err(|why| {
+        let text = format!(
+            "failed to create shardedStorageLocation, Error: failed to construct datastore \
+             reference. Error: {why}"
+        );
+        AdminError::new(Code::Internal, text)
+    })
 }
 
 /// RFC 4648, with padding.

@@ -1,4 +1,7 @@
-//! Descriptions: a table of their own, filled when an entity is first registered.
+//! Descriptions: a table of their own, filled when an entity is first registered. Tasks write
+//! theirs after their own row, workflows before it (`Create` in `gormimpl/task_repo.go` and
+//! `workflow_repo.go`), and each of the two rows for good: what is called a transaction there
+//! is not used by the statements in it.
 
 use flyte_registration_proto::flyteidl::{
     admin::{
@@ -12,18 +15,32 @@ use tonic::Code;
 
 use crate::{
     admin::Admin,
+    database,
     error::{AdminError, Answer},
     list::{self, Cell},
     named_entity,
-    store::{Key, Row, State},
+    store::{self, Key, Row, State, Table},
     validate,
 };
 
-/// The row for a request's description; of none there is none.
-pub fn row(description: Option<DescriptionEntity>, id: &Identifier) -> Vec<u8> {
+/// Inserts the row for a request's description; of none there is none.
+pub fn insert(
+    table: &mut Table<store::Description>,
+    description: Option<DescriptionEntity>,
+    id: &Identifier,
+) -> Answer<()> {
     let Some(description) = description else {
-        return Vec::new();
+        return Ok(());
     };
+    let key = Key::of(Some(id));
+    if table.find(&key).is_some() {
+        return Err(database::taken("description_entities_pkey"));
+    }
+    let link = description.source_code.as_ref();
+    database::texts([
+        description.short_description.as_str(),
+        link.map_or("", |code| &code.link),
+    ])?;
     let row = DescriptionEntity {
         id: Some(id.clone()),
         long_description: description
@@ -33,21 +50,20 @@ pub fn row(description: Option<DescriptionEntity>, id: &Identifier) -> Vec<u8> {
         short_description: description.short_description,
         tags: Vec::new(),
     };
-    row.encode_to_vec()
+    let entity = row.encode_to_vec();
+    table.insert(key, String::new(), store::Description { entity });
+    Ok(())
 }
 
-/// The short description of a row.
-pub fn short(row: &[u8]) -> String {
-    read(row)
-        .map(|row| row.short_description)
+/// The column that tasks and workflows have of their own.
+pub fn short(description: Option<&DescriptionEntity>) -> String {
+    description
+        .map(|description| description.short_description.clone())
         .unwrap_or_default()
 }
 
-fn read(row: &[u8]) -> Option<DescriptionEntity> {
-    if row.is_empty() {
-        return None;
-    }
-    let mut row = DescriptionEntity::decode(row).ok()?;
+fn read(row: &Row<store::Description>) -> Option<DescriptionEntity> {
+    let mut row = DescriptionEntity::decode(row.body.entity.as_slice()).ok()?;
     if let Some(id) = &mut row.id {
         id.org.clear();
     }
@@ -66,13 +82,11 @@ impl Admin {
         let key = Key::of(Some(&id));
         self.read(|state| {
             let row = match id.resource_type() {
-                ResourceType::Task => state.tasks.find(&key).map(|row| &row.body.description),
-                ResourceType::Workflow => {
-                    state.workflows.find(&key).map(|row| &row.body.description)
-                }
+                ResourceType::Task => state.task_descriptions.find(&key),
+                ResourceType::Workflow => state.workflow_descriptions.find(&key),
                 _ => None,
             };
-            let found = row.and_then(|row| read(row));
+            let found = row.and_then(read);
             found.ok_or_else(|| AdminError::new(Code::NotFound, "entry not found"))
         })
     }
@@ -107,17 +121,10 @@ impl Admin {
 }
 
 fn all(state: &State) -> Vec<DescriptionEntity> {
-    fn rows<'a, B: 'a>(
-        rows: impl Iterator<Item = &'a Row<B>> + 'a,
-        of: fn(&B) -> &[u8],
-    ) -> impl Iterator<Item = DescriptionEntity> + 'a {
-        rows.filter_map(move |row| read(of(&row.body)))
-    }
-    let tasks = rows(state.tasks.rows(), |task| &task.description);
+    let tasks = state.task_descriptions.rows();
     tasks
-        .chain(rows(state.workflows.rows(), |workflow| {
-            &workflow.description
-        }))
+        .chain(state.workflow_descriptions.rows())
+        .filter_map(read)
         .collect()
 }
 

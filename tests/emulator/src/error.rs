@@ -1,11 +1,19 @@
 //! What a call fails with, and how it reaches the client.
 
+use std::fmt::Write as _;
+
+use http::HeaderMap;
 use prost::Message as _;
 use prost_types::Any;
 use tonic::{Code, Status};
 
-/// Messages are cut at this many bytes, and lose their details then.
+/// Messages are cut at this many bytes, and lose their details then
+/// (`MaxResponseStatusBytes` in `flyteadmin/pkg/common/constants.go`).
 const MAX_MESSAGE_BYTES: usize = 32_000;
+/// Carries a message that ends within a character, which a `Status` cannot hold, to
+/// [`with_cut_message`].
+const CUT_MESSAGE: &str = "emulator-cut-message";
+const MESSAGE: &str = "grpc-message";
 
 /// A status in the making.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,12 +74,20 @@ impl AdminError {
         self
     }
 
-    /// As it goes over the wire. The real server cuts inside characters; a `Status`
-    /// cannot hold half of one, so that what is left of it shows as U+FFFD.
+    /// As it goes over the wire.
     pub fn into_status(self) -> Status {
-        if self.message.len() > MAX_MESSAGE_BYTES {
-            let cut = &self.message.as_bytes()[..MAX_MESSAGE_BYTES];
-            return Status::new(self.code, String::from_utf8_lossy(cut));
+        self.cut_at(MAX_MESSAGE_BYTES)
+    }
+
+    /// The same with another limit, in bytes.
+    pub fn cut_at(self, limit: usize) -> Status {
+        if self.message.len() > limit {
+            let cut = &self.message.as_bytes()[..limit];
+            let mut status = Status::new(self.code, String::from_utf8_lossy(cut));
+            if let Ok(value) = percent_encoded(cut).parse() {
+                status.metadata_mut().insert(CUT_MESSAGE, value);
+            }
+            return status;
         }
         let Some(detail) = self.detail else {
             return Status::new(self.code, self.message);
@@ -83,4 +99,25 @@ impl AdminError {
         };
         Status::with_details(self.code, self.message, status.encode_to_vec().into())
     }
+}
+
+/// The headers of an answer, with the message of its status as it was cut.
+pub fn with_cut_message(headers: &mut HeaderMap) {
+    if let Some(message) = headers.remove(CUT_MESSAGE) {
+        headers.insert(MESSAGE, message);
+    }
+}
+
+/// As gRPC wants it in a header, of any bytes.
+fn percent_encoded(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for byte in bytes {
+        if matches!(byte, b' '..=b'~') && *byte != b'%' {
+            out.push(char::from(*byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
 }

@@ -24,10 +24,11 @@ use crate::{
     admin::Admin,
     auth::Authority,
     counters::{Call, Counters},
-    faults::{Action, Faults},
-    launch_plan::activate::Mishap,
+    error,
+    faults::{Action, Faults, Mishap, RACE},
     pool::Pool,
     service,
+    store::{Key, State},
 };
 
 /// What calls share.
@@ -72,7 +73,11 @@ impl tower::Service<http::Request<axum::body::Body>> for Front {
         };
         let unlimited = Some(usize::MAX); // the service has the limit, and its text
         let mut grpc = Grpc::new(RawCodec).apply_max_message_size_config(unlimited, unlimited);
-        Box::pin(async move { Ok(grpc.unary(unary, request.map(Body::new)).await) })
+        Box::pin(async move {
+            let mut response = grpc.unary(unary, request.map(Body::new)).await;
+            error::with_cut_message(response.headers_mut());
+            Ok(response)
+        })
     }
 }
 
@@ -113,21 +118,44 @@ async fn answer(
         Some(Action::Hang) => future::pending::<()>().await,
         Some(Action::DelayMs(ms)) => tokio::time::sleep(Duration::from_millis(ms)).await,
         Some(Action::Fail { code, ref message }) => return Err(Status::new(code.into(), message)),
-        Some(Action::LostAnswer | Action::Raced | Action::HalfDone) | None => {}
+        _ => {}
     }
+    let mishap = mishap(shared, fault.as_ref(), call).await;
     let latency = *shared.latency.read();
     let _connections = shared.pool.take(service, method, latency).await;
     let authority = shared.authority.as_deref();
-    let answer = match Mishap::of(fault.as_ref()) {
-        Some(mishap) if method == "UpdateLaunchPlan" => {
-            service::update_launch_plan(&shared.admin, bytes, mishap)
-        }
-        _ => service::guarded(authority, &shared.admin, service, method, metadata, bytes),
-    };
+    let admin = &shared.admin;
+    let answer = service::guarded(authority, admin, service, method, metadata, bytes, mishap);
     if matches!(fault, Some(Action::LostAnswer)) {
         return Err(Status::unavailable("connection reset by peer"));
     }
-    answer
-        .map(Bytes::from)
-        .map_err(crate::error::AdminError::into_status)
+    answer.map(Bytes::from).map_err(|error| match fault {
+        Some(Action::Truncated(limit)) => error.cut_at(limit),
+        _ => error.into_status(),
+    })
+}
+
+/// What a fault does to the call within. This is the moment in which raced calls look.
+async fn mishap(shared: &Shared, fault: Option<&Action>, call: &Call) -> Option<Mishap> {
+    let key = || Key {
+        project: call.project.clone(),
+        domain: call.domain.clone(),
+        name: call.name.clone(),
+        version: call.version.clone(),
+    };
+    let there = match (fault?, call.rpc.as_str()) {
+        (Action::HalfDone, _) => return Some(Mishap::HalfDone),
+        (Action::Raced, "UpdateLaunchPlan") => return Some(Mishap::Raced),
+        (Action::Raced, "CreateWorkflow") => {
+            let find = |state: &State| state.workflows.find(&key()).is_some();
+            shared.admin.read(find)
+        }
+        (Action::Raced, "CreateLaunchPlan") => {
+            let find = |state: &State| state.launch_plans.find(&key()).is_some();
+            shared.admin.read(find)
+        }
+        _ => return None,
+    };
+    tokio::time::sleep(RACE).await;
+    (!there).then_some(Mishap::Raced)
 }

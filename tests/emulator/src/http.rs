@@ -9,6 +9,7 @@
 //! | `POST /latency` | `{"ms": 20}`: added to every call |
 //! | `GET /schedules` | the rows of the scheduler's table ([`Schedule`]): what would really run |
 //! | `POST /expired-urls` | `{"count": 2}`: the next URLs for uploads have expired already |
+//! | `POST /lose-closures` | as if the blob store had been emptied: workflows are there, but not what runs |
 //! | `POST /wipe` | as if the database had been reset; the counters stay |
 //!
 //! With authentication there is also what the real server has on its HTTP port.
@@ -74,6 +75,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/latency", post(set_latency))
         .route("/schedules", get(read_schedules))
         .route("/expired-urls", post(expire_urls))
+        .route("/lose-closures", post(lose_closures))
         .route("/wipe", post(wipe))
         .with_state(shared)
         .merge(oauth.unwrap_or_default())
@@ -131,6 +133,11 @@ async fn expire_urls(State(shared): Front, Json(urls): Json<ExpiredUrls>) -> Sta
         }
         None => StatusCode::NOT_FOUND,
     }
+}
+
+async fn lose_closures(State(shared): Front) -> Result<(), (StatusCode, String)> {
+    let lost = shared.admin.lose_closures();
+    lost.map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.message))
 }
 
 async fn wipe(State(shared): Front) -> Result<(), (StatusCode, String)> {

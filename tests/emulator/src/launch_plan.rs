@@ -17,6 +17,7 @@ use crate::{
     database, diff, digest,
     dynamic::{self, Fields as _},
     error::{AdminError, Answer},
+    faults::Mishap,
     list::{self, Cell},
     named_entity,
     store::{self, Key, Row, State},
@@ -28,7 +29,11 @@ const CLOSURE: &str = "flyteidl.admin.LaunchPlanClosure";
 
 impl Admin {
     /// `CreateLaunchPlan`. The workflow is looked for before anything else.
-    pub fn create_launch_plan(&self, raw: &DynamicMessage) -> Answer<DynamicMessage> {
+    pub fn create_launch_plan(
+        &self,
+        raw: &DynamicMessage,
+        mishap: Option<Mishap>,
+    ) -> Answer<DynamicMessage> {
         let request: admin::LaunchPlanCreateRequest = dynamic::typed(raw)?;
         self.write(|state| {
             let workflow_id = request
@@ -60,7 +65,10 @@ impl Admin {
             let digest = digest::of(&plan)?;
             let key = Key::of(Some(id));
             if let Some(existing) = state.launch_plans.find(&key) {
-                return Err(conflict(id, existing, &digest, &spec_message)?);
+                return Err(match mishap {
+                    Some(Mishap::Raced) => database::taken("launch_plans_pkey"),
+                    _ => conflict(id, existing, &digest, &spec_message)?,
+                });
             }
             database::key(&key, "launch_plans_pkey")?;
             let body = store::LaunchPlan {

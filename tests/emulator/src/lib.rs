@@ -6,6 +6,7 @@
 
 mod admin;
 pub mod auth;
+mod closures;
 mod compile;
 pub mod counters;
 mod database;
@@ -27,6 +28,7 @@ mod persist;
 mod pool;
 mod project;
 mod quantity;
+mod reference;
 mod resources;
 mod server;
 mod service;

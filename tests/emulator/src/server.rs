@@ -116,6 +116,12 @@ impl Emulator {
         &self.shared.faults
     }
 
+    /// As if its blob store had been emptied: workflows are there, but not what runs.
+    pub fn lose_closures(&self) -> anyhow::Result<()> {
+        let lost = self.shared.admin.lose_closures();
+        lost.map_err(|error| anyhow!(error.message))
+    }
+
     /// Who gives out tokens, if they are asked for.
     pub fn authority(&self) -> Option<&Authority> {
         self.shared.authority.as_deref()

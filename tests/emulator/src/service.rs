@@ -11,7 +11,7 @@ use crate::{
     auth::Authority,
     dataproxy, dynamic,
     error::{AdminError, Answer},
-    launch_plan::activate::Mishap,
+    faults::Mishap,
 };
 
 /// FlyteAdmin's main service.
@@ -34,10 +34,11 @@ pub fn guarded(
     method: &str,
     metadata: &MetadataMap,
     request: &[u8],
+    mishap: Option<Mishap>,
 ) -> Answer<Vec<u8>> {
     // What is not known is told without a look at the token.
     let (Some(authority), true) = (authority, is_known(service, method)) else {
-        return call(admin, service, method, request);
+        return call(admin, service, method, request, mishap);
     };
     match (service, method) {
         (METADATA, "GetOAuth2Metadata") => typed(request, |(): ()| Ok(authority.metadata())),
@@ -46,7 +47,7 @@ pub fn guarded(
             let claims = authority.check(metadata)?;
             match service {
                 IDENTITY => user_info(&claims),
-                _ => call(admin, service, method, request),
+                _ => call(admin, service, method, request, mishap),
             }
         }
     }
@@ -66,7 +67,13 @@ fn user_info(claims: &Value) -> Answer<Vec<u8>> {
 }
 
 /// Answers one call. `service` and `method` are the parts of the path.
-pub fn call(admin: &Admin, service: &str, method: &str, request: &[u8]) -> Answer<Vec<u8>> {
+fn call(
+    admin: &Admin,
+    service: &str,
+    method: &str,
+    request: &[u8],
+    mishap: Option<Mishap>,
+) -> Answer<Vec<u8>> {
     if request.len() > MAX_REQUEST_BYTES {
         let size = request.len();
         let text =
@@ -74,7 +81,7 @@ pub fn call(admin: &Admin, service: &str, method: &str, request: &[u8]) -> Answe
         return Err(AdminError::new(Code::ResourceExhausted, text));
     }
     match (service, method) {
-        (ADMIN, method) => admin_call(admin, method, request),
+        (ADMIN, method) => admin_call(admin, method, request, mishap),
         (DATA_PROXY, "CreateUploadLocation") => typed(request, |request| {
             dataproxy::create_upload_location(&request, admin.settings.storage.as_ref())
         }),
@@ -86,14 +93,12 @@ pub fn call(admin: &Admin, service: &str, method: &str, request: &[u8]) -> Answe
     }
 }
 
-/// Answers an `UpdateLaunchPlan` that goes amiss.
-pub fn update_launch_plan(admin: &Admin, request: &[u8], mishap: Mishap) -> Answer<Vec<u8>> {
-    typed(request, |request| {
-        admin.update_launch_plan(request, Some(mishap))
-    })
-}
-
-fn admin_call(admin: &Admin, method: &str, bytes: &[u8]) -> Answer<Vec<u8>> {
+fn admin_call(
+    admin: &Admin,
+    method: &str,
+    bytes: &[u8],
+    mishap: Option<Mishap>,
+) -> Answer<Vec<u8>> {
     let raw = |name: &str, handler: &dyn Fn(&DynamicMessage) -> Answer<DynamicMessage>| {
         let descriptor = dynamic::empty(name).descriptor();
         let request = DynamicMessage::decode(descriptor, bytes).map_err(|error| junk(&error))?;
@@ -101,26 +106,26 @@ fn admin_call(admin: &Admin, method: &str, bytes: &[u8]) -> Answer<Vec<u8>> {
     };
     match method {
         "CreateTask" => raw("flyteidl.admin.TaskCreateRequest", &|r| {
-            admin.create_task(r)
+            admin.create_task(r, mishap)
         }),
         "GetTask" => typed(bytes, |r| admin.get_task(&r)),
         "ListTasks" => typed(bytes, |r| admin.list_tasks(&r)),
         "ListTaskIds" => typed(bytes, |r| admin.list_ids(&r, ResourceType::Task)),
         "CreateWorkflow" => raw("flyteidl.admin.WorkflowCreateRequest", &|r| {
-            admin.create_workflow(r)
+            admin.create_workflow(r, mishap)
         }),
         "GetWorkflow" => typed(bytes, |r| admin.get_workflow(r)),
         "ListWorkflows" => typed(bytes, |r| admin.list_workflows(&r)),
         "ListWorkflowIds" => typed(bytes, |r| admin.list_ids(&r, ResourceType::Workflow)),
         "CreateLaunchPlan" => raw("flyteidl.admin.LaunchPlanCreateRequest", &|r| {
-            admin.create_launch_plan(r)
+            admin.create_launch_plan(r, mishap)
         }),
         "GetLaunchPlan" => typed(bytes, |r| admin.get_launch_plan(r)),
         "GetActiveLaunchPlan" => typed(bytes, |r| admin.get_active_launch_plan(&r)),
         "ListLaunchPlans" => typed(bytes, |r| admin.list_launch_plans(&r)),
         "ListActiveLaunchPlans" => typed(bytes, |r| admin.list_active_launch_plans(&r)),
         "ListLaunchPlanIds" => typed(bytes, |r| admin.list_ids(&r, ResourceType::LaunchPlan)),
-        "UpdateLaunchPlan" => typed(bytes, |r| admin.update_launch_plan(r, None)),
+        "UpdateLaunchPlan" => typed(bytes, |r| admin.update_launch_plan(r, mishap)),
         "RegisterProject" => typed(bytes, |r| admin.register_project(r)),
         "UpdateProject" => typed(bytes, |r| admin.update_project(r)),
         "GetProject" => typed(bytes, |r| admin.get_project(&r)),

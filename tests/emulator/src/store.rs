@@ -8,7 +8,7 @@ use std::{
 use flyte_registration_proto::flyteidl::core;
 use serde::{Deserialize, Serialize};
 
-use crate::golang::text;
+use crate::{closures::Reference, golang::text};
 
 /// What makes a row unique. The organisation is not part of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -158,24 +158,34 @@ pub struct Task {
     pub closure: Vec<u8>,
     /// Task type.
     pub kind: String,
-    /// `flyteidl.admin.DescriptionEntity`, encoded; empty for none.
-    #[serde(with = "base64_bytes")]
-    pub description: Vec<u8>,
+    /// Of the description.
+    pub short_description: String,
 }
 
 /// A registered workflow.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Workflow {
-    /// `flyteidl.admin.WorkflowClosure`, encoded.
-    #[serde(with = "base64_bytes")]
-    pub closure: Vec<u8>,
+    /// Where its closure is.
+    pub closure: Reference,
     /// `flyteidl.core.TypedInterface`, encoded.
     #[serde(with = "base64_bytes")]
     pub interface: Vec<u8>,
-    /// `flyteidl.admin.DescriptionEntity`, encoded; empty for none.
-    #[serde(with = "base64_bytes")]
-    pub description: Vec<u8>,
+    /// Of the description.
+    pub short_description: String,
 }
+
+/// The description of a task or a workflow of the same key: a row that is written on its own,
+/// and so may be there without the other, or missing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Description {
+    /// `flyteidl.admin.DescriptionEntity`, encoded.
+    #[serde(with = "base64_bytes")]
+    pub entity: Vec<u8>,
+}
+
+/// A file in the blob store.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Blob(#[serde(with = "base64_bytes")] pub Vec<u8>);
 
 /// A registered launch plan.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -235,8 +245,14 @@ pub struct State {
     pub workflows: Table<Workflow>,
     /// Launch plans.
     pub launch_plans: Table<LaunchPlan>,
+    /// Descriptions of tasks.
+    pub task_descriptions: Table<Description>,
+    /// Descriptions of workflows.
+    pub workflow_descriptions: Table<Description>,
     /// Metadata of names.
     pub named_entities: Vec<NamedEntity>,
+    /// The blob store: closures of workflows, by name.
+    pub blobs: BTreeMap<String, Blob>,
 }
 
 impl State {

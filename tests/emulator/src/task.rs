@@ -13,6 +13,7 @@ use crate::{
     database, description, diff, digest,
     dynamic::{self, Fields as _},
     error::{AdminError, Answer},
+    faults::Mishap,
     list::{self, Cell},
     named_entity, resources,
     store::{self, Key, Row, State},
@@ -23,7 +24,11 @@ const TASK_CLOSURE: &str = "flyteidl.admin.TaskClosure";
 
 impl Admin {
     /// `CreateTask`.
-    pub fn create_task(&self, raw: &DynamicMessage) -> Answer<DynamicMessage> {
+    pub fn create_task(
+        &self,
+        raw: &DynamicMessage,
+        mishap: Option<Mishap>,
+    ) -> Answer<DynamicMessage> {
         let request: admin::TaskCreateRequest = dynamic::typed(raw)?;
         self.write(|state| {
             let id = self.check_task(state, &request)?;
@@ -37,23 +42,29 @@ impl Admin {
                 return Err(conflict(&id, existing, &digest, &compiled)?);
             }
             database::key(&key, "tasks_pkey")?;
-            let description = spec.description.clone().unwrap_or_default();
+            let short_description = description::short(spec.description.as_ref());
+            database::texts([short_description.as_str()])?;
             let mut closure = dynamic::empty(TASK_CLOSURE);
             closure.put_message("compiled_task", compiled);
             let task = store::Task {
                 closure: dynamic::bytes(&closure),
                 kind: template.r#type,
-                description: description::row(spec.description, &id),
+                short_description,
             };
             state.tasks.insert(key, digest, task);
-            // The description is a row of its own, written after the task.
-            let link = description.source_code.unwrap_or_default().link;
-            Ok(database::texts([
-                description.short_description.as_str(),
-                link.as_str(),
-            ]))
-        })?
-        .map(|()| dynamic::empty("flyteidl.admin.TaskCreateResponse"))
+            if mishap == Some(Mishap::HalfDone) {
+                return Err(database::shut_down());
+            }
+            let described =
+                description::insert(&mut state.task_descriptions, spec.description, &id);
+            described.map_err(|error| match error.code {
+                // Any row that is there already is taken for the task's, which then is
+                // compared: with what was inserted just now.
+                Code::AlreadyExists => identical(),
+                _ => error,
+            })?;
+            Ok(dynamic::empty("flyteidl.admin.TaskCreateResponse"))
+        })
     }
 
     fn check_task(
@@ -144,6 +155,11 @@ fn compiled(raw: &DynamicMessage) -> Answer<DynamicMessage> {
     Ok(compiled)
 }
 
+fn identical() -> AdminError {
+    let text = "task with identical structure already exists";
+    AdminError::new(Code::AlreadyExists, text)
+}
+
 fn conflict(
     id: &core::Identifier,
     existing: &Row<store::Task>,
@@ -151,8 +167,7 @@ fn conflict(
     new: &DynamicMessage,
 ) -> Answer<AdminError> {
     if existing.digest == digest {
-        let text = "task with identical structure already exists";
-        return Ok(AdminError::new(Code::AlreadyExists, text));
+        return Ok(identical());
     }
     let closure = dynamic::decode(TASK_CLOSURE, &existing.body.closure)?;
     let old = closure.message("compiled_task").cloned();
@@ -177,7 +192,7 @@ fn show(row: &Row<store::Task>) -> Answer<DynamicMessage> {
     let head = admin::Task {
         id: Some(row.key.identifier(ResourceType::Task)),
         closure: None,
-        short_description: description::short(&row.body.description),
+        short_description: row.body.short_description.clone(),
     };
     let mut task = dynamic::decode("flyteidl.admin.Task", &head.encode_to_vec())?;
     task.put_message("closure", closure);
@@ -187,7 +202,7 @@ fn show(row: &Row<store::Task>) -> Answer<DynamicMessage> {
 fn cell(row: &Row<store::Task>, column: &str) -> Cell {
     match column {
         "type" => Cell::Text(row.body.kind.clone()),
-        "short_description" => Cell::Text(description::short(&row.body.description)),
+        "short_description" => Cell::Text(row.body.short_description.clone()),
         column => base_cell(row, column),
     }
 }

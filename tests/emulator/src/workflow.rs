@@ -10,10 +10,12 @@ use tonic::Code;
 
 use crate::{
     admin::Admin,
+    closures::Reference,
     compile::{self, Loaded, Plan, errors::Errors, requirements},
     database, description, diff, digest,
     dynamic::{self, Fields as _},
     error::{AdminError, Answer},
+    faults::Mishap,
     golang::text,
     list::{self, Cell},
     store::{self, Key, Row, State},
@@ -25,8 +27,14 @@ const CLOSURE: &str = "flyteidl.admin.WorkflowClosure";
 const SYSTEM_NODES: usize = 2;
 
 impl Admin {
-    /// `CreateWorkflow`.
-    pub fn create_workflow(&self, raw: &DynamicMessage) -> Answer<DynamicMessage> {
+    /// `CreateWorkflow`. The closure is written before its rows, and whoever loses the race
+    /// for these has overwritten the winner's closure (`CreateWorkflow` in
+    /// `workflow_manager.go`).
+    pub fn create_workflow(
+        &self,
+        raw: &DynamicMessage,
+        mishap: Option<Mishap>,
+    ) -> Answer<DynamicMessage> {
         let request: admin::WorkflowCreateRequest = dynamic::typed(raw)?;
         self.write(|state| {
             let id = self.check_workflow(state, &request)?;
@@ -41,19 +49,29 @@ impl Admin {
             self.check_size(&id, &compiled)?;
             let digest = digest::of(&compiled)?;
             let key = Key::of(Some(&id));
-            if let Some(existing) = state.workflows.find(&key) {
+            let existing = state.workflows.find(&key);
+            if let Some(existing) = existing.filter(|_| mishap != Some(Mishap::Raced)) {
                 return Err(conflict(id, existing, &digest, &compiled)?);
             }
-            database::closure_reference(&key)?;
+            let storage = self.settings.storage.as_ref();
+            let reference = Reference::of(&key, storage)?;
             database::key(&key, "workflows_pkey")?;
             let interface = spec.template.unwrap_or_default().interface;
             let mut closure = dynamic::empty(CLOSURE);
             closure.put_message("compiled_workflow", compiled);
+            state.write_closure(&reference, storage, dynamic::bytes(&closure));
             let workflow = store::Workflow {
-                closure: dynamic::bytes(&closure),
+                closure: reference,
                 interface: interface.unwrap_or_default().encode_to_vec(),
-                description: description::row(spec.description, &id),
+                short_description: description::short(spec.description.as_ref()),
             };
+            description::insert(&mut state.workflow_descriptions, spec.description, &id)?;
+            if mishap == Some(Mishap::HalfDone) {
+                return Err(database::shut_down());
+            }
+            if state.workflows.find(&key).is_some() {
+                return Err(database::taken("workflows_pkey"));
+            }
             state.workflows.insert(key, digest, workflow);
             Ok(dynamic::empty("flyteidl.admin.WorkflowCreateResponse"))
         })
@@ -101,7 +119,9 @@ impl Admin {
         self.read(|state| {
             let row = state.workflows.find(&key);
             let row = row.ok_or_else(|| task::missing("WORKFLOW", &key))?;
-            show(row, dynamic::decode(CLOSURE, &row.body.closure)?)
+            let storage = self.settings.storage.as_ref();
+            let closure = state.closure(&row.body.closure, storage)?;
+            show(row, dynamic::decode(CLOSURE, closure)?)
         })
     }
 
@@ -222,7 +242,7 @@ fn show(row: &Row<store::Workflow>, mut closure: DynamicMessage) -> Answer<Dynam
     let head = admin::Workflow {
         id: Some(row.key.identifier(ResourceType::Workflow)),
         closure: None,
-        short_description: description::short(&row.body.description),
+        short_description: row.body.short_description.clone(),
     };
     let mut workflow = dynamic::untyped("flyteidl.admin.Workflow", &head)?;
     workflow.put_message("closure", closure);
@@ -237,7 +257,7 @@ pub fn interface(row: &Row<store::Workflow>) -> core::TypedInterface {
 /// A column of the table.
 pub fn cell(row: &Row<store::Workflow>, column: &str) -> Cell {
     match column {
-        "short_description" => Cell::Text(description::short(&row.body.description)),
+        "short_description" => Cell::Text(row.body.short_description.clone()),
         column => task::base_cell(row, column),
     }
 }

@@ -68,7 +68,7 @@ async fn every_step_of_the_core_is_answered_as_recorded() {
 }
 
 /// What the emulator answers otherwise than the real server, and why.
-const KNOWN: [(&str, &[&str]); 4] = [
+const KNOWN: [(&str, &[&str]); 3] = [
     (
         "limits of a project and domain (matchable attributes) are not kept; what was \
          registered thanks to a raised one is missing later",
@@ -87,10 +87,6 @@ const KNOWN: [(&str, &[&str]); 4] = [
     (
         "the order of rows that compare equal: the database's is that of its last writes",
         &["list-launch-plans-sort-name"],
-    ),
-    (
-        "file names of uploads are not parsed as URLs",
-        &["create-upload-location-bad-path"],
     ),
     (
         "the health service has its own words for an unknown service",

@@ -10,32 +10,13 @@ use tonic::Code;
 use super::schedule;
 use crate::{
     admin::Admin,
+    database,
     error::{AdminError, Answer},
-    faults::Action,
+    faults::Mishap,
     golang::text,
     store::{Key, State},
     task, validate,
 };
-
-/// What befalls an activation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mishap {
-    /// See [`Action::Raced`].
-    Raced,
-    /// See [`Action::HalfDone`].
-    HalfDone,
-}
-
-impl Mishap {
-    /// The one that a fault asks for.
-    pub fn of(action: Option<&Action>) -> Option<Self> {
-        match action? {
-            Action::Raced => Some(Self::Raced),
-            Action::HalfDone => Some(Self::HalfDone),
-            _ => None,
-        }
-    }
-}
 
 impl Admin {
     /// `UpdateLaunchPlan`. A missing resource type is filled in first.
@@ -62,7 +43,7 @@ impl Admin {
     /// Nothing is validated: empty fields match any row. The running schedule goes off
     /// before the new one is tried, and stays off when that fails.
     fn activate(&self, query: &Key, mishap: Option<Mishap>) -> Answer<LaunchPlanUpdateResponse> {
-        let failed = self.write(|state| {
+        self.write(|state| {
             let row = state.launch_plans.find(query);
             let row = row.ok_or_else(|| task::missing("LAUNCH_PLAN", query))?;
             let (key, spec) = (row.key.clone(), spec(&row.body.spec));
@@ -82,15 +63,14 @@ impl Admin {
                     .update(old, |row| row.schedule_active = Some(false));
             }
             if mishap == Some(Mishap::HalfDone) {
-                let text = "failed database operation with connection reset by peer";
-                return Ok(Some(AdminError::new(Code::Unknown, text)));
+                return Err(database::shut_down());
             }
             if !schedule::is_empty(&spec) {
                 if let Some(cron) = schedule::deprecated(&spec) {
                     let text = format!(
                         "failed adding schedule for unknown schedule expression type &{{{cron}}}"
                     );
-                    return Ok(Some(AdminError::new(Code::Internal, text)));
+                    return Err(AdminError::new(Code::Internal, text));
                 }
                 state
                     .launch_plans
@@ -104,9 +84,8 @@ impl Admin {
             state
                 .launch_plans
                 .update(&key, |row| row.state = LaunchPlanState::Active.into());
-            Ok(None)
-        })?;
-        failed.map_or(Ok(LaunchPlanUpdateResponse {}), Err)
+            Ok(LaunchPlanUpdateResponse {})
+        })
     }
 }
 
