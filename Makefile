@@ -41,9 +41,10 @@ measure: peers ## Print the figures of docs/performance.md
 fuzz: prerequisites ## Fuzz what reads foreign bytes, FUZZ_SECONDS=60 for each target
 	@sh fuzz/run.sh $(CARGO_FUZZ) $(FUZZ_SECONDS) $(FLYTE_REG_BUILD)/fuzz
 
-bench: peers ## Compare the registrar with other clients near and far, and time the planning of packages
+bench: peers ## Compare the registrar and the sources with bare clients, and time the planning of packages
 	cargo build --release --package flyteadmin-emulator
 	cargo bench --package flyte-registration-hub --bench package
+	cargo bench --package flyte-registration-tests --bench fetching -- $(if $(ROUNDS),--rounds $(ROUNDS))
 	cargo bench --package flyte-registration-tests --bench registration -- $(if $(ROUNDS),--rounds $(ROUNDS))
 
 check: deps prerequisites ## Formatting, lints, licences, documentation

@@ -1,0 +1,86 @@
+//! What is measured.
+
+use std::{fs, path::Path, time::Duration};
+
+use anyhow::{Result, ensure};
+use flyte_registration_tests::{paths::run_dir, peers::Registry, wait_until};
+
+use super::{
+    bare, hub,
+    store::{self, PACKAGES, Packages},
+};
+
+/// An answer is logged just after it was sent.
+const LOGGED: Duration = Duration::from_secs(10);
+
+/// The figures for some packages, each once for each round.
+pub struct Case {
+    /// What was fetched.
+    pub packages: Packages,
+    /// Nothing was on disk before; else all of it.
+    pub cold: bool,
+    /// The hub.
+    pub hub: Vec<hub::Taken>,
+    /// Requests that the registry answered, refusals too.
+    pub requests: u32,
+    /// The bare client, each way.
+    pub bare: Vec<(bare::Way, Vec<Duration>)>,
+}
+
+impl Case {
+    fn new(packages: Packages, cold: bool) -> Self {
+        Self {
+            packages,
+            cold,
+            hub: Vec::new(),
+            requests: 0,
+            bare: Vec::new(),
+        }
+    }
+}
+
+/// Takes each figure `rounds` times. One after the other, so that what else the machine does meets them all.
+pub async fn measure(rounds: usize) -> Result<Vec<Case>> {
+    eprintln!("uploading");
+    let registry = store::filled().await?;
+    let mut distinct = Case::new(Packages::Distinct, true);
+    let mut again = Case::new(Packages::Distinct, false);
+    let mut shared = Case::new(Packages::Shared, true);
+    for case in [&mut distinct, &mut shared] {
+        case.bare = bare::WAYS.map(|way| (way, Vec::new())).into();
+    }
+    for round in 1..=rounds {
+        eprintln!("round {round} of {rounds}");
+        let dir = run_dir("bench-cache")?;
+        for case in [&mut distinct, &mut again] {
+            take(&registry, case, &dir).await?;
+        }
+        fs::remove_dir_all(&dir)?;
+        let dir = run_dir("bench-cache")?;
+        take(&registry, &mut shared, &dir).await?;
+        fs::remove_dir_all(&dir)?;
+    }
+    Ok(vec![distinct, again, shared])
+}
+
+async fn take(registry: &Registry, case: &mut Case, cache: &Path) -> Result<()> {
+    for (way, times) in &mut case.bare {
+        times.push(bare::fetch(registry, case.packages, *way).await?);
+    }
+    let all = || registry.requests().len();
+    let gets = |part: &str| registry.count("GET", part);
+    let (before, manifests, blobs) = (all(), gets("/manifests/"), gets("/blobs/"));
+    let taken = hub::fetch(registry, case.packages, cache).await?;
+    case.hub.push(taken);
+    wait_until(LOGGED, "the registry has logged all requests", || async {
+        let got = gets("/manifests/") - manifests;
+        ensure!(got == PACKAGES as usize, "{got} manifests");
+        anyhow::Ok(())
+    })
+    .await?;
+    let layers = if case.cold { case.packages.layers() } else { 0 };
+    let got = gets("/blobs/") - blobs;
+    ensure!(got == layers, "{got} layers, not {layers}");
+    case.requests = u32::try_from(all() - before)?;
+    Ok(())
+}
