@@ -25,6 +25,7 @@ mod queue;
 mod render;
 mod session;
 mod settle;
+mod sources;
 
 pub use cluster::{Refused, Told};
 pub use entry::{Failure, Outcome, Progress};
@@ -35,6 +36,7 @@ pub use session::Up;
 
 use cluster::Cluster;
 use queue::{Queue, Share};
+use sources::Sources;
 
 /// A moment, by the clock that only goes forward and by the one that people read.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +100,8 @@ pub struct Settings {
     pub retry_max: Duration,
     /// Most resources of one cluster.
     pub max_objects: usize,
+    /// Most resources that fetch from one source at a time.
+    pub max_fetching: usize,
 }
 
 /// How long progress must last before it is told. Most work is done sooner, and each
@@ -111,6 +115,7 @@ pub struct Fleet {
     policy: Arc<Policy>,
     clusters: HashMap<Arc<str>, Cluster>,
     queue: Queue<ObjectId>,
+    sources: Sources,
     working: HashMap<Ticket, ObjectId>,
     next_ticket: u64,
     wake: Wake,
@@ -135,6 +140,7 @@ impl Fleet {
             policy: Arc::new(policy),
             clusters: HashMap::new(),
             queue: Queue::default(),
+            sources: Sources::new(settings.max_fetching),
             working: HashMap::new(),
             next_ticket: 0,
             wake: Wake::default(),
@@ -148,22 +154,32 @@ impl Fleet {
 
     /// The next piece of work that is due, if any.
     pub fn take(&mut self, now: Now) -> Option<Job> {
-        while let Some(id) = self.queue.pop(now.instant) {
-            let ticket = Ticket(self.next_ticket);
-            let Some(entry) = self
-                .clusters
-                .get_mut(&id.cluster)
-                .and_then(|cluster| cluster.entries.get_mut(&id.key))
-            else {
+        loop {
+            let waited = self.sources.next(now.instant);
+            let has_waited = waited.is_some();
+            let id = waited.or_else(|| self.queue.pop(now.instant))?;
+            let Some((_, entry)) = entry_of(&mut self.clusters, &id) else {
                 continue;
             };
+            let Some(source) = entry.waits_for().map(str::to_owned) else {
+                continue;
+            };
+            if !has_waited && !self.sources.admit(&source, entry.share(&id), id.clone()) {
+                continue;
+            }
+            let ticket = Ticket(self.next_ticket);
             if let Some(order) = entry.begin(ticket, now) {
                 self.next_ticket += 1;
+                self.sources.begin(ticket, &source);
                 self.working.insert(ticket, id.clone());
                 return Some(Job { ticket, id, order });
             }
         }
-        None
+    }
+
+    /// Work needs its source no more.
+    fn fetched(&mut self, ticket: Ticket) {
+        self.wake.work |= self.sources.end(ticket);
     }
 
     /// When the next piece of work is due that is not due yet.
@@ -173,6 +189,9 @@ impl Fleet {
 
     /// Work has come as far as `progress`.
     pub fn progress(&mut self, ticket: Ticket, progress: Progress, now: Now) {
+        if matches!(progress, Progress::Registering(_)) {
+            self.fetched(ticket);
+        }
         let Some(id) = self.working.get(&ticket).cloned() else {
             return;
         };
@@ -187,6 +206,7 @@ impl Fleet {
 
     /// Work has ended.
     pub fn finish(&mut self, ticket: Ticket, outcome: Outcome, now: Now) {
+        self.fetched(ticket);
         let Some(id) = self.working.remove(&ticket) else {
             return;
         };
@@ -227,7 +247,10 @@ impl Fleet {
 
     /// How many pieces of work wait, and how many are being done.
     pub fn load(&self) -> (usize, usize) {
-        (self.queue.len(), self.working.len())
+        (
+            self.queue.len() + self.sources.waiting(),
+            self.working.len(),
+        )
     }
 
     fn ids(&self) -> impl Iterator<Item = ObjectId> {

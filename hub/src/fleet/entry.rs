@@ -123,6 +123,14 @@ impl Entry {
         self.looks = Looks::default();
     }
 
+    /// The source that the work that waits fetches from.
+    pub fn waits_for(&self) -> Option<&str> {
+        match &self.phase {
+            Phase::Waiting(order) => Some(&order.package.source),
+            _ => None,
+        }
+    }
+
     /// Begins the work that waits, under `ticket`.
     pub fn begin(&mut self, ticket: Ticket, now: Now) -> Option<Arc<Order>> {
         let Phase::Waiting(order) = &self.phase else {

@@ -147,11 +147,13 @@ impl Fleet {
 
     fn cancel(&mut self, id: &ObjectId) {
         self.queue.remove(id);
+        self.sources.remove(id);
         if let Some((_, entry)) = super::entry_of(&mut self.clusters, id)
             && let Phase::Working(ticket, _) = entry.phase
         {
             entry.phase = Phase::Settled;
             self.working.remove(&ticket);
+            self.fetched(ticket);
             self.wake.cancelled.push(ticket);
             self.wake.work = true;
         }

@@ -5,6 +5,7 @@ mod looks;
 mod objects;
 mod receipts;
 mod sessions;
+mod sources;
 mod work;
 
 use serde_json::{Value, json};
@@ -120,6 +121,7 @@ fn settings() -> Settings {
         retry_initial: Duration::from_secs(2),
         retry_max: Duration::from_mins(15),
         max_objects: 3,
+        max_fetching: 2,
     }
 }
 
@@ -136,7 +138,7 @@ fn policy(namespaces: &[&str], epoch: &str) -> Policy {
         flyte_admin: "main".to_owned(),
         projects: globs(&["etl"]),
         domains: globs(&["development"]),
-        sources: vec!["registry".to_owned()],
+        sources: vec!["registry".to_owned(), "other".to_owned()],
         default_source: Some("registry".to_owned()),
         signatures: None,
         service_accounts: globs(&["etl-*"]),
@@ -145,11 +147,16 @@ fn policy(namespaces: &[&str], epoch: &str) -> Policy {
         activate_launch_plans: true,
         create_projects: false,
     };
-    let source =
-        serde_json::from_value(json!({"kind": "oci", "registry": "registry.example"})).unwrap();
+    let source = |registry: &str| {
+        serde_json::from_value(json!({"kind": "oci", "registry": registry})).unwrap()
+    };
     Policy {
         tenancy: Tenancy::new([("t".to_owned(), tenant)].into()),
-        sources: [("registry".to_owned(), source)].into(),
+        sources: [
+            ("registry".to_owned(), source("registry.example")),
+            ("other".to_owned(), source("other.example")),
+        ]
+        .into(),
         epochs: [("main".to_owned(), epoch.to_owned())].into(),
         receipts: receipt::Key::new(&[1; 32]),
     }

@@ -9,7 +9,7 @@ use flyte_registration_tests::{
     package::sample_package,
     paths::run_dir,
     peers::{Nginx, NginxAccess, NginxOptions, Toxiproxy},
-    system::{ready, shows},
+    system::{manifest, ready, shows},
     wait_until,
 };
 use serde_json::{Value, json};
@@ -20,8 +20,8 @@ use crate::support::{SOON, emulator, push_sample, spec, system_with};
 const PASSWORD: &str = "artifactory-password-secret";
 const TOKEN: &str = "artifactory-identity-token-secret";
 const HTTP_TOKEN: &str = "http-bearer-token-secret";
-/// More than may be at work at one source, less than may be at work in the hub.
-const DEAD: usize = 40;
+/// More than the hub works on at a time.
+const DEAD: usize = 80;
 
 /// nginx as the source `kind` at `/root`, which takes a token.
 struct Bearer {
@@ -178,28 +178,32 @@ fn a_dead_registry_delays_no_packages_from_another() -> Result<()> {
         });
         let system = system_with("dead", world, &flyteadmin, hub).await?;
         let uri = push_sample(&system).await?;
-        for number in 0..DEAD {
-            let uri = format!("oci://{}/team-{number}/etl:v1", dead.host());
+        let namespace = system.setup.tenant_namespace();
+        let resources = (0..DEAD).map(|number| {
             let name = format!("dead-{number}");
-            apply(&system, &name, &uri, None).await?;
-        }
+            let uri = format!("oci://{}/team-{number}/etl:v1", dead.host());
+            manifest(&namespace, &name, &spec(&uri, &name))
+        });
+        let items: Vec<Value> = resources.collect();
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
+        let cluster = &system.setup.clusters[0];
+        cluster.apply(&list.to_string()).await?.success()?;
         let waiting = async || {
             let resources = system.list(0).await?;
-            let fetching = resources
-                .iter()
-                .filter(|resource| shows(resource, "Fetching"));
-            anyhow::Ok(fetching.count())
+            let of = |reason| resources.iter().filter(|one| shows(one, reason)).count();
+            anyhow::Ok((of("Fetching"), of("Queued")))
         };
         wait_until(SOON, "all wait for the dead registry", || async {
-            let count = waiting().await?;
-            ensure!(count == DEAD, "{count} do");
+            let (fetching, queued) = waiting().await?;
+            let all = fetching > 0 && fetching + queued == DEAD;
+            ensure!(all, "{fetching} fetch, {queued} are queued");
             anyhow::Ok(())
         })
         .await?;
         apply(&system, "alive", &uri, None).await?;
         system.reason(0, "alive", "Registered", SOON).await?;
-        let still = waiting().await?;
-        ensure!(still == DEAD, "only {still} still wait");
+        let (fetching, queued) = waiting().await?;
+        ensure!(fetching + queued == DEAD, "some wait no longer");
         Ok(())
     })
 }
