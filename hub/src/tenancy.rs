@@ -3,7 +3,7 @@
 //! Default deny: what no tenant allows is refused, and the refusal says which part of the
 //! question found no match.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
@@ -11,7 +11,7 @@ use crate::source::SignaturesConfig;
 
 mod extras;
 mod glob;
-pub use extras::{Extras, NotAllowed};
+pub use extras::Extras;
 pub use glob::Glob;
 
 /// A tenant: these namespaces of these clusters may register these packages there.
@@ -71,6 +71,8 @@ pub struct Question<'a> {
 pub struct Grant {
     /// The tenant that allows it.
     pub tenant: String,
+    /// The key of the configuration that does, as in `tenants.warehouse`.
+    pub rule: String,
     /// The FlyteAdmin to register in.
     pub flyte_admin: String,
     /// The sources that the package may come from.
@@ -84,60 +86,14 @@ pub struct Grant {
 }
 
 /// It may not. Displays what the tenant may know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Denial {
-    /// No tenant has this namespace of this cluster.
-    Namespace {
-        /// The cluster.
-        cluster: String,
-        /// The namespace.
-        namespace: String,
-    },
-    /// The namespace's tenants do not have this project.
-    Project {
-        /// The namespace.
-        namespace: String,
-        /// The project.
-        project: String,
-    },
-    /// The namespace's tenants have the project, but not with this domain.
-    Domain {
-        /// The namespace.
-        namespace: String,
-        /// The project.
-        project: String,
-        /// The domain.
-        domain: String,
-    },
-}
-
-impl fmt::Display for Denial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Namespace { cluster, namespace } => {
-                write!(
-                    f,
-                    "namespace {namespace} of cluster {cluster} may not register anything"
-                )
-            }
-            Self::Project { namespace, project } => {
-                write!(
-                    f,
-                    "namespace {namespace} may not register into project {project}"
-                )
-            }
-            Self::Domain {
-                namespace,
-                project,
-                domain,
-            } => {
-                write!(
-                    f,
-                    "namespace {namespace} may not register into domain {domain} of project {project}"
-                )
-            }
-        }
-    }
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Denial {
+    /// The key of the configuration that decided: `tenants` when no tenant fits, as in
+    /// `tenants.warehouse.domains` when one would but for this. Not for tenants.
+    pub rule: String,
+    /// For the tenant.
+    pub message: String,
 }
 
 /// The policy: all tenants by name.
@@ -169,37 +125,50 @@ impl Tenancy {
             })
             .collect();
         if here.is_empty() {
-            return Err(Denial::Namespace {
-                cluster: cluster.to_owned(),
-                namespace: namespace.to_owned(),
+            return Err(Denial {
+                rule: "tenants".to_owned(),
+                message: format!(
+                    "namespace {namespace} of cluster {cluster} may not register anything"
+                ),
             });
         }
         let with_project: Vec<_> = here
-            .into_iter()
+            .iter()
+            .copied()
             .filter(|(_, tenant)| any(&tenant.projects, project))
             .collect();
         if with_project.is_empty() {
-            return Err(Denial::Project {
-                namespace: namespace.to_owned(),
-                project: project.to_owned(),
+            return Err(Denial {
+                rule: rule(&here, "projects"),
+                message: format!("namespace {namespace} may not register into project {project}"),
             });
         }
         with_project
-            .into_iter()
+            .iter()
             .find(|(_, tenant)| any(&tenant.domains, domain))
             .map(|(name, tenant)| Grant {
-                tenant: name.clone(),
+                tenant: (*name).clone(),
+                rule: format!("tenants.{name}"),
                 flyte_admin: tenant.flyte_admin.clone(),
                 sources: tenant.sources.clone(),
                 default_source: tenant.default_source.clone(),
                 signatures: tenant.signatures.clone(),
                 create_project: tenant.create_projects,
             })
-            .ok_or_else(|| Denial::Domain {
-                namespace: namespace.to_owned(),
-                project: project.to_owned(),
-                domain: domain.to_owned(),
+            .ok_or_else(|| Denial {
+                rule: rule(&with_project, "domains"),
+                message: format!(
+                    "namespace {namespace} may not register into domain {domain} of project {project}"
+                ),
             })
+    }
+}
+
+/// The key that stands against it: that of the only tenant that would allow it otherwise.
+fn rule(tenants: &[(&String, &Tenant)], field: &str) -> String {
+    match tenants {
+        [(name, _)] => format!("tenants.{name}.{field}"),
+        _ => "tenants".to_owned(),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     package::{Activation, Options, Selection, Target},
     receipt,
     source::{Allowed, PackageRef, SourceConfig, Wanted, locate},
-    tenancy::{Extras, Question, Tenancy},
+    tenancy::{Denial, Extras, Question, Tenancy},
 };
 
 /// All that a judgement depends on besides the object.
@@ -30,6 +30,8 @@ pub struct Policy {
 pub struct Order {
     /// The tenant that may.
     pub tenant: String,
+    /// The key of the configuration that says so.
+    pub rule: String,
     /// The FlyteAdmin to register in.
     pub flyte_admin: String,
     /// Its epoch.
@@ -68,11 +70,41 @@ pub(super) enum Verdict {
     /// It is going away.
     Deleting,
     /// Nothing is to be done, for this reason.
-    Settled(Reason, String),
+    Settled(Refusal),
     /// It is done: the receipt says so. The order is to look again, should the interval pass.
     Done(Box<receipt::Payload>, Box<Order>),
     /// It is to be done.
     Work(Box<Order>),
+}
+
+/// Why nothing is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// In one word.
+    pub reason: Reason,
+    /// For people.
+    pub message: String,
+    /// The key of the configuration that decided it, where one did.
+    pub rule: Option<String>,
+}
+
+impl Refusal {
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+            rule: None,
+        }
+    }
+}
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        Self {
+            rule: Some(denial.rule),
+            ..Self::new(Reason::Denied, denial.message)
+        }
+    }
 }
 
 impl Policy {
@@ -88,7 +120,7 @@ impl Policy {
             return Verdict::Deleting;
         }
         match self.order(id, observed) {
-            Err((reason, message)) => Verdict::Settled(reason, message),
+            Err(refusal) => Verdict::Settled(refusal),
             Ok(order) => match self.receipt(&id.cluster, observed, own_receipt, &order) {
                 Some(payload) if payload.request == observed.request => {
                     Verdict::Done(Box::new(payload), Box::new(order.on(Occasion::Look)))
@@ -99,23 +131,21 @@ impl Policy {
         }
     }
 
-    fn order(&self, id: &ObjectId, observed: &Observed) -> Result<Order, (Reason, String)> {
+    fn order(&self, id: &ObjectId, observed: &Observed) -> Result<Order, Refusal> {
         let spec = observed
             .spec
             .as_ref()
-            .map_err(|message| (Reason::InvalidSpec, message.clone()))?;
+            .map_err(|message| Refusal::new(Reason::InvalidSpec, message))?;
         let problems: Vec<String> = spec.check().iter().map(ToString::to_string).collect();
         if !problems.is_empty() {
-            return Err((Reason::InvalidSpec, problems.join("; ")));
+            return Err(Refusal::new(Reason::InvalidSpec, problems.join("; ")));
         }
         if spec.suspend == Some(true) {
-            return Err((Reason::Suspended, "spec.suspend is set".to_owned()));
+            return Err(Refusal::new(Reason::Suspended, "spec.suspend is set"));
         }
         if let Some(field) = unsupported(spec) {
-            return Err((
-                Reason::NotSupported,
-                format!("{field} is not supported by this hub yet"),
-            ));
+            let message = format!("{field} is not supported by this hub yet");
+            return Err(Refusal::new(Reason::NotSupported, message));
         }
         let question = Question {
             cluster: &id.cluster,
@@ -123,10 +153,7 @@ impl Policy {
             project: &spec.workflow_project,
             domain: &spec.workflow_domain,
         };
-        let grant = self
-            .tenancy
-            .decide(question)
-            .map_err(|denial| (Reason::Denied, denial.to_string()))?;
+        let grant = self.tenancy.decide(question)?;
         let activation = activation(spec);
         let extras = Extras {
             service_account: spec.service_account.as_deref(),
@@ -135,11 +162,7 @@ impl Policy {
             activate: activation != Activation::None,
         };
         self.tenancy
-            .permit(&grant.tenant, extras)
-            .map_err(|denial| {
-                let message = format!("namespace {} {denial}", id.key.namespace);
-                (Reason::Denied, message)
-            })?;
+            .permit(&grant.tenant, &id.key.namespace, extras)?;
         let wanted = Wanted {
             uri: &spec.workflow_package_uri,
             version: &spec.workflow_version,
@@ -150,8 +173,13 @@ impl Policy {
             sources: &grant.sources,
             signatures: grant.signatures.as_ref(),
         };
-        let package = locate(wanted, allowed, &self.sources)
-            .map_err(|error| (error.reason(), error.to_string()))?;
+        let package = locate(wanted, allowed, &self.sources).map_err(|error| {
+            let mut refusal = Refusal::new(error.reason(), error.to_string());
+            if refusal.reason == Reason::Denied {
+                refusal.rule = Some(format!("{}.sources", grant.rule));
+            }
+            refusal
+        })?;
         Ok(Order {
             epoch: self
                 .epochs
@@ -159,6 +187,7 @@ impl Policy {
                 .cloned()
                 .unwrap_or_default(),
             tenant: grant.tenant,
+            rule: grant.rule,
             flyte_admin: grant.flyte_admin,
             package,
             target: Target {

@@ -7,7 +7,7 @@ use flyte_registration_crd::Reason;
 use super::{
     Fleet, Now, ObjectId, Observed, Refused,
     entry::{Entry, Phase},
-    policy::Verdict,
+    policy::{Refusal, Verdict},
     render::{Facts, Shown},
 };
 
@@ -95,7 +95,10 @@ impl Fleet {
                 "cluster {} has more than {limit} resources, which is the hub's limit",
                 id.cluster
             );
-            Verdict::Settled(Reason::Denied, message)
+            Verdict::Settled(Refusal {
+                rule: Some("session.maxObjects".to_owned()),
+                ..Refusal::new(Reason::Denied, message)
+            })
         } else {
             policy.judge(id, &entry.observed, entry.receipt.as_deref())
         };
@@ -117,9 +120,9 @@ impl Fleet {
         entry.judged = Some(judged);
         match verdict {
             Verdict::Deleting => entry.shown = Shown::Nothing,
-            Verdict::Settled(reason, message) => {
+            Verdict::Settled(refusal) => {
                 entry.begin_anew();
-                entry.show(reason, &message, Facts::default(), now);
+                entry.show(refusal.reason, &refusal.message, Facts::default(), now);
             }
             Verdict::Done(payload, look) => {
                 if !(again && entry.reason() == Some(payload.reason())) {

@@ -1,8 +1,6 @@
 //! What a tenant may ask for beyond registration.
 
-use std::fmt;
-
-use super::{Glob, Tenancy, any};
+use super::{Denial, Glob, Tenancy, any};
 
 /// What a resource asks for beyond registration.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,59 +15,36 @@ pub struct Extras<'a> {
     pub activate: bool,
 }
 
-/// An extra that the tenant may not have. Displays what to say after "namespace x".
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotAllowed {
-    /// This service account.
-    ServiceAccount(String),
-    /// This IAM role.
-    IamRole(String),
-    /// This prefix.
-    RawOutputDataPrefix(String),
-    /// Activation.
-    Activate,
-}
-
-impl fmt::Display for NotAllowed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ServiceAccount(name) => write!(f, "may not use the service account {name}"),
-            Self::IamRole(name) => write!(f, "may not use the IAM role {name}"),
-            Self::RawOutputDataPrefix(prefix) => write!(f, "may not put raw output into {prefix}"),
-            Self::Activate => f.write_str("may not activate launch plans"),
-        }
-    }
-}
-
 impl Tenancy {
-    /// Whether `tenant` may have `extras`. A tenant that is not there may have none.
-    pub fn permit(&self, tenant: &str, extras: Extras<'_>) -> Result<(), NotAllowed> {
-        let tenant = self.tenants.get(tenant);
-        let refused = |wanted: Option<&str>, globs: Option<&Vec<Glob>>| {
-            wanted
-                .filter(|wanted| !globs.is_some_and(|globs| any(globs, wanted)))
-                .map(str::to_owned)
+    /// Whether `namespace` may have `extras` under `tenant`. A tenant that is not there allows none.
+    pub fn permit(&self, tenant: &str, namespace: &str, extras: Extras<'_>) -> Result<(), Denial> {
+        let known = self.tenants.get(tenant);
+        let denied = |field, what: &str| Denial {
+            rule: format!("tenants.{tenant}.{field}"),
+            message: format!("namespace {namespace} may not {what}"),
         };
-        if let Some(name) = refused(
-            extras.service_account,
-            tenant.map(|tenant| &tenant.service_accounts),
-        ) {
-            return Err(NotAllowed::ServiceAccount(name));
+        let allowed =
+            |wanted: &str, globs: Option<&Vec<Glob>>| globs.is_some_and(|globs| any(globs, wanted));
+        if let Some(name) = extras.service_account
+            && !allowed(name, known.map(|tenant| &tenant.service_accounts))
+        {
+            let what = format!("use the service account {name}");
+            return Err(denied("serviceAccounts", &what));
         }
-        if let Some(name) = refused(extras.iam_role, tenant.map(|tenant| &tenant.iam_roles)) {
-            return Err(NotAllowed::IamRole(name));
-        }
-        let prefixes = tenant.map(|tenant| &tenant.raw_output_data_prefixes);
-        if let Some(prefix) = refused(extras.raw_output_data_prefix, prefixes) {
-            return Err(NotAllowed::RawOutputDataPrefix(prefix));
+        if let Some(name) = extras.iam_role
+            && !allowed(name, known.map(|tenant| &tenant.iam_roles))
+        {
+            return Err(denied("iamRoles", &format!("use the IAM role {name}")));
         }
         if let Some(prefix) = extras.raw_output_data_prefix
-            && leads_elsewhere(prefix)
+            && (leads_elsewhere(prefix)
+                || !allowed(prefix, known.map(|tenant| &tenant.raw_output_data_prefixes)))
         {
-            return Err(NotAllowed::RawOutputDataPrefix(prefix.to_owned()));
+            let what = format!("put raw output into {prefix}");
+            return Err(denied("rawOutputDataPrefixes", &what));
         }
-        if extras.activate && !tenant.is_some_and(|tenant| tenant.activate_launch_plans) {
-            return Err(NotAllowed::Activate);
+        if extras.activate && !known.is_some_and(|tenant| tenant.activate_launch_plans) {
+            return Err(denied("activateLaunchPlans", "activate launch plans"));
         }
         Ok(())
     }

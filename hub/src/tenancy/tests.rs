@@ -69,11 +69,11 @@ fn what_matches_nothing_is_denied() {
     let namespace = policy()
         .decide(ask("east", "other", "etl", "development"))
         .unwrap_err();
-    assert!(matches!(namespace, Denial::Namespace { .. }));
+    assert_eq!(namespace.rule, "tenants");
     let cluster = policy()
         .decide(ask("north", "data-dev", "etl", "development"))
         .unwrap_err();
-    assert!(matches!(cluster, Denial::Namespace { .. }));
+    assert_eq!(cluster.rule, "tenants");
 }
 
 #[test]
@@ -85,6 +85,7 @@ fn denial_names_the_part_that_did_not_match() {
         project.to_string(),
         "namespace data-dev may not register into project ml-x"
     );
+    assert_eq!(project.rule, "tenants.a-dev.projects");
     let domain = policy()
         .decide(ask("west", "data-dev", "etl", "production"))
         .unwrap_err();
@@ -92,6 +93,7 @@ fn denial_names_the_part_that_did_not_match() {
         domain.to_string(),
         "namespace data-dev may not register into domain production of project etl"
     );
+    assert_eq!(domain.rule, "tenants.a-dev.domains");
 }
 
 #[test]
@@ -114,7 +116,7 @@ fn first_tenant_by_name_decides_an_overlap() {
     let grant = policy()
         .decide(ask("east", "data-prod", "etl", "development"))
         .unwrap();
-    assert_eq!(grant.tenant, "a-dev");
+    assert_eq!((&*grant.tenant, &*grant.rule), ("a-dev", "tenants.a-dev"));
     let grant = policy()
         .decide(ask("east", "data-prod", "etl", "production"))
         .unwrap();
@@ -166,22 +168,28 @@ fn extras_are_denied_unless_a_tenant_lists_them() {
         activate,
     ];
     for extras in allowed {
-        assert_eq!(tenancy.permit("generous", extras), Ok(()));
-        assert!(tenancy.permit("mean", extras).is_err(), "{extras:?}");
-        assert!(tenancy.permit("nobody", extras).is_err(), "{extras:?}");
-        assert_eq!(tenancy.permit("mean", Extras::default()), Ok(()));
+        assert_eq!(tenancy.permit("generous", "data", extras), Ok(()));
+        assert!(
+            tenancy.permit("mean", "data", extras).is_err(),
+            "{extras:?}"
+        );
+        assert!(
+            tenancy.permit("nobody", "data", extras).is_err(),
+            "{extras:?}"
+        );
+        assert_eq!(tenancy.permit("mean", "data", Extras::default()), Ok(()));
     }
     let refused = |extras| {
-        let refusal = tenancy.permit("generous", extras).unwrap_err();
+        let refusal = tenancy.permit("generous", "data", extras).unwrap_err();
         refusal.to_string()
     };
     assert_eq!(
         refused(account("root")),
-        "may not use the service account root"
+        "namespace data may not use the service account root"
     );
     assert_eq!(
         refused(role("arn:aws:iam::1:role/admin")),
-        "may not use the IAM role arn:aws:iam::1:role/admin"
+        "namespace data may not use the IAM role arn:aws:iam::1:role/admin"
     );
     for odd in [
         "s3://acme/other",
@@ -190,7 +198,7 @@ fn extras_are_denied_unless_a_tenant_lists_them() {
     ] {
         assert_eq!(
             refused(prefix(odd)),
-            format!("may not put raw output into {odd}")
+            format!("namespace data may not put raw output into {odd}")
         );
     }
 }
