@@ -79,7 +79,7 @@ impl Incoming {
         Ok(())
     }
 
-    /// Makes it durable and puts it in its place, if it is what it should be.
+    /// Puts it in its place, if it is what it should be.
     pub(in crate::source) async fn finish(
         mut self,
         expected: Option<&Digest>,
@@ -93,7 +93,6 @@ impl Incoming {
 
     async fn persist(&mut self, digest: Digest) -> io::Result<Blob> {
         self.file.flush().await?;
-        self.file.get_ref().sync_all().await?;
         let path = self.path.take().ok_or(io::ErrorKind::NotFound)?;
         let cache = Arc::clone(&self.room.cache);
         in_background(move || cache.keep(path, &digest)).await
