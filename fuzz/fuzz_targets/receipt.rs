@@ -1,7 +1,3 @@
 #![no_main]
 
-#[path = "../src/targets.rs"]
-#[allow(dead_code)] // each program runs one of them
-mod targets;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::receipt::run(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| flyte_registration_fuzz::receipt::run(data));

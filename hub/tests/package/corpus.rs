@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-#[path = "../../../fuzz/src/targets.rs"]
+#[path = "../../../fuzz/src/lib.rs"]
 pub mod targets;
 
 fn run(name: &str, target: fn(&[u8])) {

@@ -1,4 +1,4 @@
-//! What is fuzzed. `hub/tests/corpus.rs` runs the same over the inputs in `fuzz/corpus`.
+//! What is fuzzed. `hub/tests/package/corpus.rs` runs the same over the inputs in `fuzz/corpus`.
 
 pub mod archive;
 pub mod entity;
