@@ -119,9 +119,9 @@ impl Registry {
         }
     }
 
-    /// Whether `repository` on `authority` lies below.
+    /// Whether `repository` on `authority` lies below, or is what the prefix names itself.
     pub(super) fn holds(&self, authority: &str, repository: &str) -> bool {
-        let below = |rest: &str| self.prefix.is_empty() || rest.starts_with('/');
+        let below = |rest: &str| self.prefix.is_empty() || rest.is_empty() || rest.starts_with('/');
         self.authority == authority && repository.strip_prefix(&self.prefix).is_some_and(below)
     }
 }
@@ -287,6 +287,7 @@ mod tests {
     fn a_prefix_ends_where_a_part_ends() {
         let registry: Registry = "host/team".parse().unwrap();
         assert!(registry.holds("host", "team/pkg"));
+        assert!(registry.holds("host", "team"));
         assert!(!registry.holds("host", "teammate/pkg"));
         assert!(!registry.holds("host:443", "team/pkg"));
     }

@@ -11,9 +11,9 @@ use crate::source::config::BaseUrl;
 const VERSION: &str = "{version}";
 /// How the names of archives end.
 const ARCHIVES: [&str; 2] = [".tgz", ".tar.gz"];
-/// What must not be hidden in a path: servers differ in whether they decode it before they look
-/// for `..`, and a source's prefix would be left by it.
-const HIDDEN: [&str; 4] = ["%2e", "%2f", "%5c", "%25"];
+/// What must not be hidden in a path, besides what is never encoded anyway (RFC 3986, 2.3):
+/// servers differ in whether they decode it before they look for `..` and for what a prefix names.
+const HIDDEN: &[u8] = b"/\\%;";
 
 /// `https://host/path`, with the version in it where it says so.
 pub(super) fn absolute(uri: &str, version: &str) -> Result<Url, LocateError> {
@@ -59,7 +59,7 @@ pub(super) fn relative(
     ))
 }
 
-/// How much of `url` the source names that lies at `prefix` below `base`, if it is below it.
+/// How much of `url` the source names that lies at `prefix` below `base`, if it is there or below.
 pub(super) fn reach(base: &BaseUrl, prefix: &str, url: &Url) -> Option<usize> {
     let whole = if prefix.is_empty() {
         base.to_string()
@@ -67,7 +67,7 @@ pub(super) fn reach(base: &BaseUrl, prefix: &str, url: &Url) -> Option<usize> {
         format!("{base}/{prefix}")
     };
     let rest = url.as_str().strip_prefix(&whole)?;
-    rest.starts_with('/').then_some(whole.len())
+    (rest.is_empty() || rest.starts_with(['/', '?'])).then_some(whole.len())
 }
 
 /// Without what may be a signature.
@@ -88,11 +88,10 @@ fn parse(text: &str) -> Result<Url, LocateError> {
         return Err(LocateError::uri("has a placeholder other than {version}"));
     }
     let url = Url::parse(text).map_err(|_| LocateError::uri("is no URL"))?;
-    let path = url.path().to_ascii_lowercase();
     let (given, _) = text.split_once('?').unwrap_or((text, ""));
     // A path that the parser changed had dots to climb with.
     let changed = given.splitn(4, '/').nth(3) != url.path().strip_prefix('/');
-    if changed || path.contains("//") || HIDDEN.iter().any(|hidden| path.contains(hidden)) {
+    if changed || hides(url.path()) {
         return Err(LocateError::uri(
             "has a path that does not say where it leads",
         ));
@@ -101,4 +100,20 @@ fn parse(text: &str) -> Result<Url, LocateError> {
         return Err(LocateError::uri("must have neither user nor fragment"));
     }
     Ok(url)
+}
+
+/// Whether servers could take the path for another one. Of `/a;b/c` some see no more than `/a/c`.
+fn hides(path: &str) -> bool {
+    path.contains("//")
+        || path.contains(';')
+        || path.split('%').skip(1).any(|encoded| {
+            let byte = encoded.get(..2).filter(|hex| {
+                let mut digits = hex.bytes();
+                digits.all(|digit| digit.is_ascii_hexdigit())
+            });
+            let byte = byte.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+            byte.is_none_or(|byte| {
+                byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || HIDDEN.contains(&byte)
+            })
+        })
 }

@@ -127,6 +127,7 @@ fn a_repository_belongs_to_the_longest_prefix() {
     denied(at(private, "v1", None, &["main"]));
     denied(at(private, "v1", None, &["whole"]));
     denied(at("private/pkg", "v1", None, &["main"]));
+    denied(at("private", "v1", None, &["main"]));
     denied(at("flyte/pkg", "v1", None, &["whole"]));
     assert_eq!(
         at(private, "v1", None, &["main", "private"])

@@ -127,11 +127,15 @@ fn http_uris_get_the_version_and_belong_to_the_longest_prefix() {
         "plain",
         "http://files.example/pkg_v1.tgz",
     );
+    let spaced = format!("{base}/flyte/a%20b.tgz");
+    is_at(at(&spaced, "v1", &["web"]), "web", &spaced);
     let outside = format!("{base}/else/pkg.tgz");
     is_at(at(&outside, "v1", &["all"]), "all", &outside);
     for (uri, names) in [
         (outside, "web"),
         (format!("{base}/flyte/pkg.tgz"), "all"),
+        (format!("{base}/flyte"), "all"),
+        (format!("{base}/flyte?v={{version}}"), "all"),
         (format!("{base}/flytes/pkg.tgz"), "web"),
         ("https://files.example/flyte/pkg.tgz".to_owned(), "web"),
         ("https://files.example/pkg.tgz".to_owned(), "plain"),
@@ -156,6 +160,11 @@ fn http_paths_cannot_leave_a_prefix_in_disguise() {
         "flyte/x%2F..%2f..%2fprivate/pkg.tgz",
         "flyte/x%5c..%5cprivate/pkg.tgz",
         "flyte/%252e%252e/private/pkg.tgz",
+        "flyte/%70rivate/pkg.tgz",
+        "flyte/a;b/pkg.tgz",
+        "flyte/a%3Bb/pkg.tgz",
+        "flyte/100%/pkg.tgz",
+        "flyte/%+7/pkg.tgz",
         "flyte//pkg.tgz",
         "flyte/{other}/pkg.tgz",
         "flyte/pkg.tgz#fragment",
