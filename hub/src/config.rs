@@ -22,6 +22,7 @@ use crate::{package, registrar, source, tenancy};
 mod check;
 pub mod duration;
 mod environment;
+mod fixed;
 
 pub use check::Problem;
 
@@ -59,7 +60,7 @@ pub struct Config {
 }
 
 /// Where agents connect.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Listen {
     /// Address and port. Without `tls` it must be a loopback address.
@@ -69,7 +70,7 @@ pub struct Listen {
 }
 
 /// A server certificate.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Tls {
     /// PEM file with the certificate and its chain.
@@ -79,7 +80,7 @@ pub struct Tls {
 }
 
 /// Health and metrics.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Web {
     /// Address and port of `/healthz`, `/readyz` and `/metrics`.
@@ -87,7 +88,7 @@ pub struct Web {
 }
 
 /// The durable directory.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct StateDir(pub PathBuf);
 
@@ -100,7 +101,7 @@ pub struct Cluster {
 }
 
 /// How work is spread and repeated.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Work {
     /// Most resources that are worked on at a time.
@@ -117,7 +118,7 @@ pub struct Work {
 }
 
 /// Timers and limits of the agents' sessions.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Session {
     /// How long an agent may take until its Hello.
@@ -139,7 +140,7 @@ pub struct Session {
 }
 
 /// Logging.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Log {
     /// A `tracing` filter, for example `info` or `flyte_registration_hub=debug,info`.

@@ -31,10 +31,11 @@ pub use cluster::{Refused, Told};
 pub use entry::{Failure, Outcome, Progress};
 pub use handle::FleetHandle;
 pub use observed::{Key, Malformed, Observed, SPEC_MAX};
-pub use policy::{Occasion, Order, Policy};
+pub use policy::{Changed, Occasion, Order, Policy};
 pub use session::Up;
 
 use cluster::Cluster;
+use entry::Phase;
 use queue::{Queue, Share};
 use sources::Sources;
 
@@ -223,11 +224,18 @@ impl Fleet {
         self.wake.clusters.insert(id.cluster);
     }
 
-    /// Everything is judged anew under another policy.
-    pub fn replace_policy(&mut self, policy: Policy, now: Now) {
+    /// Everything is judged anew under another policy. Work that waits or goes on stays as it is
+    /// if it is still the same, and if nothing that it needs has `changed`.
+    pub fn replace_policy(&mut self, policy: Policy, changed: &Changed, now: Now) {
         self.policy = Arc::new(policy);
         let ids: Vec<ObjectId> = self.ids().collect();
         for id in ids {
+            if let Some((_, entry)) = entry_of(&mut self.clusters, &id)
+                && let Phase::Waiting(order) | Phase::Working(_, order) = &entry.phase
+                && changed.concerns(order)
+            {
+                entry.judged = None;
+            }
             self.judge(&id, now);
         }
     }

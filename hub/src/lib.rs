@@ -13,6 +13,7 @@ pub mod package;
 pub mod push;
 pub mod receipt;
 pub mod registrar;
+mod reload;
 pub mod serve;
 pub mod source;
 pub mod tenancy;

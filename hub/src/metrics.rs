@@ -9,7 +9,7 @@ use prometheus_client::{
     metrics::{
         counter::Counter,
         family::Family,
-        gauge::ConstGauge,
+        gauge::{ConstGauge, Gauge},
         histogram::{Histogram, exponential_buckets},
     },
     registry::Registry,
@@ -26,11 +26,18 @@ pub struct Metrics {
     sessions: Counter,
     refusals: Counter,
     messages: Family<DirectionLabels, Counter>,
+    reloads: Family<ReloadLabels, Counter>,
+    last_reload: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct JobLabels {
     reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    result: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -71,6 +78,18 @@ impl Metrics {
             "Messages from (up) and to (down) agents",
             messages.clone(),
         );
+        let (reloads, last_reload) = (Family::default(), Gauge::default());
+        registry.register(
+            "config_reloads",
+            "Changes of the configuration while the hub ran",
+            reloads.clone(),
+        );
+        registry.register(
+            "config_last_reload_successful",
+            "Whether the hub runs with what the files of the configuration hold",
+            last_reload.clone(),
+        );
+        last_reload.set(1);
         registry.register_collector(Box::new(FleetCollector(fleet)));
         Self {
             registry,
@@ -79,6 +98,8 @@ impl Metrics {
             sessions,
             refusals,
             messages,
+            reloads,
+            last_reload,
         }
     }
 
@@ -116,6 +137,13 @@ impl Metrics {
             .inc();
     }
 
+    /// The configuration changed, and was taken over or not.
+    pub fn reloaded(&self, applied: bool) {
+        let result = if applied { "applied" } else { "refused" };
+        self.reloads.get_or_create(&ReloadLabels { result }).inc();
+        self.last_reload.set(i64::from(applied));
+    }
+
     /// All of it in the text form of OpenMetrics.
     pub fn encode(&self) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
@@ -139,8 +167,7 @@ impl Collector for FleetCollector {
         let (census, (waiting, working), connected) = self
             .0
             .with(|fleet, _| (fleet.census(), fleet.load(), fleet.connected()));
-        let resources: Family<ResourceLabels, prometheus_client::metrics::gauge::Gauge> =
-            Family::default();
+        let resources: Family<ResourceLabels, Gauge> = Family::default();
         for ((cluster, reason), count) in census {
             let labels = ResourceLabels {
                 cluster: cluster.to_string(),

@@ -74,7 +74,7 @@ struct Shared {
     max_workflow_nodes: usize,
     max_message_size_bytes: u64,
     storage: Storage,
-    writers: Writers,
+    writers: Arc<Writers>,
     places: Places,
     /// Activations that have begun.
     swaps: TaskTracker,
@@ -84,15 +84,36 @@ impl Registrar {
     /// Prepares to speak to the FlyteAdmin that the configuration names `name`. Connects
     /// on the first call only, but must be called within a tokio runtime.
     pub fn new(name: impl Into<String>, config: &FlyteAdminConfig) -> Result<Self, EndpointError> {
+        Self::with(name.into(), config, Arc::default(), TaskTracker::new())
+    }
+
+    /// The same FlyteAdmin under another configuration. There is still one writer at a time per
+    /// name, this one and `self` taken together; calls in flight are counted anew.
+    pub fn renewed(&self, config: &FlyteAdminConfig) -> Result<Self, EndpointError> {
+        let Shared {
+            name,
+            writers,
+            swaps,
+            ..
+        } = &*self.0;
+        Self::with(name.clone(), config, Arc::clone(writers), swaps.clone())
+    }
+
+    fn with(
+        name: String,
+        config: &FlyteAdminConfig,
+        writers: Arc<Writers>,
+        swaps: TaskTracker,
+    ) -> Result<Self, EndpointError> {
         Ok(Self(Arc::new(Shared {
-            name: name.into(),
+            name,
             admin: Admin::new(config)?,
             max_workflow_nodes: config.max_workflow_nodes,
             max_message_size_bytes: config.max_message_size_bytes,
             storage: Storage::new(config),
-            writers: Writers::default(),
+            writers,
             places: Places::default(),
-            swaps: TaskTracker::new(),
+            swaps,
         })))
     }
 
@@ -120,6 +141,11 @@ impl Registrar {
     pub async fn activations_ended(&self) {
         self.0.swaps.close();
         self.0.swaps.wait().await;
+    }
+
+    /// Whether an activation that has begun goes on.
+    pub fn is_activating(&self) -> bool {
+        !self.0.swaps.is_empty()
     }
 
     /// Registers what the plan holds, as far as it is not registered already, and goes on

@@ -1,8 +1,6 @@
 //! Wires the hub together and runs it.
 
-use std::{
-    collections::BTreeMap, fs, io::IsTerminal as _, path::PathBuf, sync::Arc, time::Duration,
-};
+use std::{fs, io::IsTerminal as _, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::{
@@ -21,11 +19,10 @@ use crate::{
     gateway::{Gateway, Tokens},
     metrics::Metrics,
     receipt,
-    registrar::Registrar,
-    source::{Cache, Sources},
-    tenancy::Tenancy,
+    reload::{self, Reload},
+    source::Cache,
     web,
-    work::Runner,
+    work::{Parts, Runner},
 };
 
 /// How long sessions may take to end.
@@ -37,22 +34,19 @@ const KEEPALIVE: Duration = Duration::from_secs(20);
 
 /// Runs the hub until SIGTERM or SIGINT, or until a task ends that it cannot live without.
 pub async fn serve(files: Vec<PathBuf>) -> anyhow::Result<()> {
+    let texts = reload::read(&files).await;
     let config = config::load(&files)?;
     start_logging(&config.log)?;
     let _lock = lock_state(&config)?;
 
-    let fleet = FleetHandle::new(Fleet::new(policy(&config)?, settings(&config)));
+    let receipts = receipt::Key::load_or_create(&config.receipt_key_file())?;
+    let policy = Policy::new(&config, receipts.clone());
+    let fleet = FleetHandle::new(Fleet::new(policy, settings(&config)));
     let cache = Cache::open(&config.cache)
         .with_context(|| format!("cannot use the cache {}", config.cache.dir.display()))?;
     let metrics = Arc::new(Metrics::new(fleet.clone()));
-    let runner = Arc::new(Runner::new(
-        fleet.clone(),
-        Sources::new(&config.sources, cache)?,
-        registrars(&config)?,
-        config.work.packages_per_flyte_admin,
-        config.package.clone(),
-        Arc::clone(&metrics),
-    ));
+    let parts = Parts::new(&config, cache)?;
+    let runner = Arc::new(Runner::new(fleet.clone(), parts, Arc::clone(&metrics)));
     let agents = bind(config.listen.address).await?;
     let web = bind(config.web.listen).await?;
     info!(address = %agents.local_addr()?, web = %web.local_addr()?, tls = config.listen.tls.is_some(), "listening");
@@ -83,6 +77,21 @@ pub async fn serve(files: Vec<PathBuf>) -> anyhow::Result<()> {
         Ok(server
             .serve_with_incoming_shutdown(incoming, stopped.cancelled_owned())
             .await?)
+    }));
+    let reload = Reload {
+        files,
+        config: config.clone(),
+        receipts,
+        fleet: fleet.clone(),
+        runner: Arc::clone(&runner),
+        metrics: Arc::clone(&metrics),
+    };
+    let stopped = stop.clone();
+    tasks.spawn(named("reload", async move {
+        tokio::select! {
+            () = stopped.cancelled() => Ok(()),
+            ended = reload.run(texts) => Ok(ended?),
+        }
     }));
     let stopped = stop.clone();
     tasks.spawn(named("web", async move {
@@ -155,19 +164,6 @@ fn lock_state(config: &Config) -> anyhow::Result<fs::File> {
     Ok(file)
 }
 
-fn policy(config: &Config) -> anyhow::Result<Policy> {
-    Ok(Policy {
-        tenancy: Tenancy::new(config.tenants.clone()),
-        sources: config.sources.clone(),
-        epochs: config
-            .flyte_admins
-            .iter()
-            .map(|(name, admin)| (name.clone(), admin.epoch.clone()))
-            .collect(),
-        receipts: receipt::Key::load_or_create(&config.receipt_key_file())?,
-    })
-}
-
 fn settings(config: &Config) -> Settings {
     Settings {
         retry_initial: config.work.retry_initial,
@@ -176,18 +172,6 @@ fn settings(config: &Config) -> Settings {
         max_fetching: (config.work.concurrency / 4).max(1),
         max_objects: config.session.max_objects,
     }
-}
-
-fn registrars(config: &Config) -> anyhow::Result<BTreeMap<String, Registrar>> {
-    config
-        .flyte_admins
-        .iter()
-        .map(|(name, admin)| {
-            let registrar =
-                Registrar::new(name, admin).with_context(|| format!("flyteAdmins.{name}"))?;
-            Ok((name.clone(), registrar))
-        })
-        .collect()
 }
 
 fn server(config: &Config) -> anyhow::Result<Server> {

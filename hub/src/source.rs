@@ -119,7 +119,8 @@ struct InRegistry<'a> {
 /// All sources of a configuration, and the cache that they share. After a change of the
 /// configuration another one takes its place, over the same cache.
 pub struct Sources {
-    by_name: BTreeMap<String, Source>,
+    by_name: BTreeMap<String, (SourceConfig, Source)>,
+    pauses: Pauses,
     cache: Arc<Cache>,
     resolving: Flights<(String, String, Reference), Result<Resolved, Failure>>,
     /// By registry and digest: a slow registry delays nobody who has another.
@@ -136,9 +137,31 @@ impl Sources {
         configs: &BTreeMap<String, SourceConfig>,
         cache: Arc<Cache>,
     ) -> Result<Self, SetupError> {
+        Self::with(configs, cache, Pauses::default(), |_, _| None)
+    }
+
+    /// The sources of another configuration, over the same cache. Those that are as they were keep
+    /// their connections and what they know; that a host is to be left alone is known to all.
+    pub fn renewed(&self, configs: &BTreeMap<String, SourceConfig>) -> Result<Self, SetupError> {
+        let cache = Arc::clone(&self.cache);
+        Self::with(configs, cache, self.pauses.clone(), |name, config| {
+            let (old, source) = self.by_name.get(name)?;
+            (old == config).then(|| source.clone())
+        })
+    }
+
+    fn with(
+        configs: &BTreeMap<String, SourceConfig>,
+        cache: Arc<Cache>,
+        mut pauses: Pauses,
+        kept: impl Fn(&str, &SourceConfig) -> Option<Source>,
+    ) -> Result<Self, SetupError> {
         let mut by_name = BTreeMap::new();
-        let mut pauses = Pauses::default();
         for (name, config) in configs {
+            if let Some(source) = kept(name, config) {
+                by_name.insert(name.clone(), (config.clone(), source));
+                continue;
+            }
             if let Some((key, problem)) = config.problems().into_iter().next() {
                 let name = name.clone();
                 return Err(SetupError::Config { name, key, problem });
@@ -147,10 +170,11 @@ impl Sources {
                 name: name.clone(),
                 cause,
             })?;
-            by_name.insert(name.clone(), source);
+            by_name.insert(name.clone(), (config.clone(), source));
         }
         Ok(Self {
             by_name,
+            pauses,
             cache,
             resolving: Flights::default(),
             downloading: Flights::default(),
@@ -173,7 +197,8 @@ impl Sources {
 
     async fn find(&self, package: &PackageRef) -> Result<Fetched, Failure> {
         let name = &package.source;
-        match (self.by_name.get(name), &package.place) {
+        let source = self.by_name.get(name).map(|(_, source)| source);
+        match (source, &package.place) {
             (
                 Some(Source::Oci(source)),
                 Place::Oci {

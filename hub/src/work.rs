@@ -1,30 +1,29 @@
 //! Carries out jobs: fetch, plan, register.
 
-use std::{collections::BTreeMap, io::Read, sync::Arc, time::Instant};
+use std::{io::Read, sync::Arc, time::Instant};
 
 use flyte_registration_crd::{Package, Reason};
 use futures::{FutureExt as _, future::join_all};
-use moka::sync::Cache;
+use parking_lot::{Mutex, RwLock};
 use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, info, info_span, warn};
 
 use crate::{
     fleet::{Failure, FleetHandle, Job, Occasion, Order, Outcome, Progress},
-    flight::Flights,
     metrics::Metrics,
     package,
     registrar::Registrar,
-    source::{Fetched, Sources},
+    source::Fetched,
 };
 
-/// How many registrations are remembered for others that ask for the same.
-const REMEMBERED: u64 = 4096;
+mod parts;
+use parts::Lane;
+pub use parts::{Parts, PartsError};
 
-/// What makes registrations identical.
+/// What makes registrations in one FlyteAdmin identical.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Registration {
-    flyte_admin: String,
     epoch: String,
     target: package::Target,
     selection: package::Selection,
@@ -37,48 +36,42 @@ struct Registration {
     is_look: bool,
 }
 
-/// One FlyteAdmin, and how many packages may be in memory for it at a time: one that is slow
-/// holds up no other.
-#[derive(Clone)]
-struct Lane {
-    registrar: Registrar,
-    places: Arc<Semaphore>,
-}
-
 /// Everything that jobs need.
 pub struct Runner {
     fleet: FleetHandle,
-    sources: Sources,
-    lanes: BTreeMap<String, Lane>,
-    limits: package::Limits,
+    parts: RwLock<Arc<Parts>>,
+    /// FlyteAdmins that the configuration has no longer, but where activations may go on.
+    retired: Mutex<Vec<Registrar>>,
     metrics: Arc<Metrics>,
-    under_way: Flights<Registration, Arc<Outcome>>,
-    done: Cache<Registration, Arc<Outcome>>,
 }
 
 impl Runner {
     /// A runner of the fleet's jobs.
-    pub fn new(
-        fleet: FleetHandle,
-        sources: Sources,
-        registrars: BTreeMap<String, Registrar>,
-        packages_per_flyte_admin: usize,
-        limits: package::Limits,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        let lanes = registrars.into_iter().map(|(name, registrar)| {
-            let places = Arc::new(Semaphore::new(packages_per_flyte_admin));
-            (name, Lane { registrar, places })
-        });
+    pub fn new(fleet: FleetHandle, parts: Parts, metrics: Arc<Metrics>) -> Self {
         Self {
             fleet,
-            sources,
-            lanes: lanes.collect(),
-            limits,
+            parts: RwLock::new(Arc::new(parts)),
+            retired: Mutex::default(),
             metrics,
-            under_way: Flights::default(),
-            done: Cache::new(REMEMBERED),
         }
+    }
+
+    /// What jobs that begin now are carried out with.
+    pub fn parts(&self) -> Arc<Parts> {
+        Arc::clone(&self.parts.read())
+    }
+
+    /// Jobs that begin from now on are carried out with `parts`.
+    pub fn replace_parts(&self, parts: Parts) {
+        let new = Arc::new(parts);
+        let old = std::mem::replace(&mut *self.parts.write(), Arc::clone(&new));
+        let mut retired = self.retired.lock();
+        retired.retain(Registrar::is_activating);
+        let gone = old
+            .lanes
+            .iter()
+            .filter(|(name, _)| !new.lanes.contains_key(*name));
+        retired.extend(gone.map(|(_, lane)| lane.registrar.clone()));
     }
 
     /// Takes jobs, at most `concurrency` at a time, until `stop`. What is under way then is
@@ -115,8 +108,10 @@ impl Runner {
     /// Waits until the activations that have begun are ended, in all FlyteAdmins. The process
     /// should not exit before: half of one leaves no schedule running.
     pub async fn activations_ended(&self) {
-        let registrars = self.lanes.values().map(|lane| &lane.registrar);
-        join_all(registrars.map(Registrar::activations_ended)).await;
+        let mut registrars = self.retired.lock().clone();
+        let lanes = &self.parts().lanes;
+        registrars.extend(lanes.values().map(|lane| lane.registrar.clone()));
+        join_all(registrars.iter().map(Registrar::activations_ended)).await;
     }
 
     async fn carry_out(&self, job: Job, cancelled: CancellationToken) {
@@ -146,9 +141,10 @@ impl Runner {
 
     async fn outcome(&self, job: &Job) -> Arc<Outcome> {
         let order = &job.order;
+        let parts = self.parts();
         self.fleet
             .with(|fleet, now| fleet.progress(job.ticket, Progress::Fetching, now));
-        let fetched = match self.sources.fetch(&order.package).await {
+        let fetched = match parts.sources.fetch(&order.package).await {
             Ok(fetched) => fetched,
             Err(error) => {
                 return Arc::new(failed(
@@ -160,8 +156,16 @@ impl Runner {
             }
         };
         let package = fetched.package.clone();
+        let Some(lane) = parts.lanes.get(&order.flyte_admin) else {
+            let message = "the hub's configuration has no such FlyteAdmin any more".to_owned();
+            return Arc::new(failed(
+                Some(package),
+                Reason::FlyteUnavailable,
+                message,
+                None,
+            ));
+        };
         let registration = Registration {
-            flyte_admin: order.flyte_admin.clone(),
             epoch: order.epoch.clone(),
             target: order.target.clone(),
             selection: order.selection.clone(),
@@ -175,7 +179,7 @@ impl Runner {
         // Another version may have been activated since: what was activated then proves nothing.
         if order.occasion == Occasion::Change
             && order.activation == package::Activation::None
-            && let Some(outcome) = self.done.get(&registration)
+            && let Some(outcome) = lane.done.get(&registration)
         {
             return Arc::new(Outcome {
                 package: Some(package),
@@ -185,66 +189,60 @@ impl Runner {
         self.fleet.with(|fleet, now| {
             fleet.progress(job.ticket, Progress::Registering(package.clone()), now);
         });
-        let outcome = self
-            .under_way
-            .join(registration.clone(), || self.register(order, fetched))
-            .await;
+        let work = || register(Arc::clone(lane), order, parts.limits.clone(), fetched);
+        let outcome = lane.under_way.join(registration.clone(), work).await;
         if outcome.failure.is_none() {
-            self.done.insert(registration, Arc::clone(&outcome));
+            lane.done.insert(registration, Arc::clone(&outcome));
         }
         Arc::new(Outcome {
             package: Some(package),
             ..Outcome::clone(&outcome)
         })
     }
+}
 
-    /// Reads, plans and registers the package.
-    fn register(
-        &self,
-        order: &Order,
-        fetched: Fetched,
-    ) -> impl Future<Output = Arc<Outcome>> + Send + 'static {
-        let lane = self.lanes.get(&order.flyte_admin).cloned();
-        let (wanted, limits) = (order.clone(), self.limits.clone());
-        let is_look = order.occasion == Occasion::Look;
-        async move {
-            let package = Some(fetched.package.clone());
-            let Some(Lane { registrar, places }) = lane else {
-                let message = "the hub's configuration has no such FlyteAdmin any more".to_owned();
-                return Arc::new(failed(package, Reason::FlyteUnavailable, message, None));
-            };
-            // Never closed.
-            let _place = places.acquire().await;
-            let blob = fetched.blob.clone();
-            let limits = registrar.limits(&limits);
-            let planned =
-                tokio::task::spawn_blocking(move || plan(&fetched, &wanted, &limits)).await;
-            let (plan, chosen) = match planned {
-                Ok(Ok(plan)) => plan,
-                Ok(Err((reason, message))) => {
-                    return Arc::new(failed(package, reason, message, None));
-                }
-                Err(_) => return Arc::new(defect()),
-            };
-            let open = || Ok(Box::new(blob.open()?) as Box<dyn Read + Send>);
-            let report = registrar.register_from(&plan, &open).await;
-            let report = if is_look {
-                registrar.still_active(&plan, &chosen, report).await
-            } else {
-                registrar.activate(&plan, &chosen, report).await
-            };
-            Arc::new(Outcome {
-                package,
-                counts: Some(report.counts),
-                entities: report.entities,
-                activations: report.activations,
-                failure: report.failure.map(|failure| Failure {
-                    reason: failure.reason,
-                    message: failure.message,
-                    retry_after: None,
-                }),
-            })
-        }
+/// Reads, plans and registers the package.
+fn register(
+    lane: Arc<Lane>,
+    order: &Order,
+    limits: package::Limits,
+    fetched: Fetched,
+) -> impl Future<Output = Arc<Outcome>> + Send + 'static {
+    let wanted = order.clone();
+    let is_look = order.occasion == Occasion::Look;
+    async move {
+        let package = Some(fetched.package.clone());
+        let registrar = &lane.registrar;
+        // Never closed.
+        let _place = lane.places.acquire().await;
+        let blob = fetched.blob.clone();
+        let limits = registrar.limits(&limits);
+        let planned = tokio::task::spawn_blocking(move || plan(&fetched, &wanted, &limits)).await;
+        let (plan, chosen) = match planned {
+            Ok(Ok(plan)) => plan,
+            Ok(Err((reason, message))) => {
+                return Arc::new(failed(package, reason, message, None));
+            }
+            Err(_) => return Arc::new(defect()),
+        };
+        let open = || Ok(Box::new(blob.open()?) as Box<dyn Read + Send>);
+        let report = registrar.register_from(&plan, &open).await;
+        let report = if is_look {
+            registrar.still_active(&plan, &chosen, report).await
+        } else {
+            registrar.activate(&plan, &chosen, report).await
+        };
+        Arc::new(Outcome {
+            package,
+            counts: Some(report.counts),
+            entities: report.entities,
+            activations: report.activations,
+            failure: report.failure.map(|failure| Failure {
+                reason: failure.reason,
+                message: failure.message,
+                retry_after: None,
+            }),
+        })
     }
 }
 

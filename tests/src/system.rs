@@ -60,6 +60,7 @@ pub struct System<'a> {
     pub agents: Vec<Process>,
     hub_web: String,
     agent_webs: Vec<String>,
+    hub_file: PathBuf,
     http: Client,
 }
 
@@ -80,6 +81,7 @@ impl<'a> System<'a> {
             agents: Vec::new(),
             hub_web: format!("http://127.0.0.1:{web_port}"),
             agent_webs: Vec::new(),
+            hub_file: dir.join("hub.yaml"),
             http: client(None)?,
             setup,
         };
@@ -242,6 +244,25 @@ impl<'a> System<'a> {
         self.hub.start_again()?;
         self.answers(&self.hub, &format!("{}/readyz", self.hub_web))
             .await
+    }
+
+    /// The file of the hub's configuration.
+    pub fn hub_file(&self) -> &Path {
+        &self.hub_file
+    }
+
+    /// Changes the file of the hub's configuration, which a running hub notices.
+    pub fn reconfigure_hub(&self, change: &Value) -> Result<()> {
+        let mut config = serde_json::from_slice(&fs::read(&self.hub_file)?)?;
+        merge(&mut config, change);
+        self.write_hub_config(&config.to_string())
+    }
+
+    /// Puts `text` in the place of the hub's configuration, whether it is one or not.
+    pub fn write_hub_config(&self, text: &str) -> Result<()> {
+        let new = self.hub_file.with_extension("new");
+        fs::write(&new, text)?;
+        Ok(fs::rename(new, &self.hub_file)?)
     }
 
     /// Kills an agent with SIGKILL and starts it again.

@@ -1,11 +1,12 @@
 //! What follows from an object under the present policy. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flyte_registration_crd::{ActivateLaunchPlans, DeletionPolicy, FlyteRegistrationSpec, Reason};
 
 use super::{ObjectId, Observed};
 use crate::{
+    config::Config,
     package::{Activation, Options, Selection, Target},
     receipt,
     source::{Allowed, PackageRef, SourceConfig, Wanted, locate},
@@ -23,6 +24,23 @@ pub struct Policy {
     pub epochs: BTreeMap<String, String>,
     /// Signs and verifies receipts.
     pub receipts: receipt::Key,
+}
+
+/// What names of the configuration stand for something else than before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// Names of sources.
+    pub sources: BTreeSet<String>,
+    /// Names of FlyteAdmins.
+    pub flyte_admins: BTreeSet<String>,
+}
+
+impl Changed {
+    /// Whether `order` is to be carried out with one of them.
+    pub(super) fn concerns(&self, order: &Order) -> bool {
+        self.sources.contains(&order.package.source)
+            || self.flyte_admins.contains(&order.flyte_admin)
+    }
 }
 
 /// A registration to carry out.
@@ -108,6 +126,19 @@ impl From<Denial> for Refusal {
 }
 
 impl Policy {
+    /// The policy of `config`.
+    pub fn new(config: &Config, receipts: receipt::Key) -> Self {
+        let admins = config.flyte_admins.iter();
+        Self {
+            tenancy: Tenancy::new(config.tenants.clone()),
+            sources: config.sources.clone(),
+            epochs: admins
+                .map(|(name, admin)| (name.clone(), admin.epoch.clone()))
+                .collect(),
+            receipts,
+        }
+    }
+
     /// Judges `observed`. `own_receipt` is one that this process issued and that the object may
     /// not show yet.
     pub(super) fn judge(

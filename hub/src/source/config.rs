@@ -24,7 +24,7 @@ pub use signatures::SignaturesConfig;
 pub use url::BaseUrl;
 
 /// A place that packages come from.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum SourceConfig {
     /// An OCI registry, or a part of one.
@@ -36,7 +36,7 @@ pub enum SourceConfig {
 }
 
 /// An OCI registry, or a part of one.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OciConfig {
     /// `host[:port][/prefix]`. Relative package URIs lie below it, and absolute ones belong to the
@@ -146,7 +146,7 @@ impl SourceConfig {
 }
 
 /// Where downloaded packages are kept. May be lost at any time.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct CacheConfig {
     /// The directory. Made when missing; several processes may share it.

@@ -33,7 +33,7 @@ impl Pause {
 }
 
 /// The pauses of all hosts.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Pauses(HashMap<String, Arc<Pause>>);
 
 impl Pauses {

@@ -1,10 +1,13 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::json;
 
 use super::*;
 use crate::{
+    config::Config,
     fleet::{Fleet, Policy, Settings},
     receipt,
-    source::{Cache as Blobs, CacheConfig},
+    source::Cache as Blobs,
     tenancy::Tenancy,
 };
 
@@ -22,14 +25,11 @@ fn runner(dir: &std::path::Path) -> Arc<Runner> {
         max_fetching: 16,
     };
     let fleet = FleetHandle::new(Fleet::new(policy, settings));
-    let cache = CacheConfig {
-        dir: dir.to_owned(),
-        ..CacheConfig::default()
-    };
-    let sources = Sources::new(&BTreeMap::new(), Blobs::open(&cache).unwrap()).unwrap();
+    let mut config = Config::default();
+    dir.clone_into(&mut config.cache.dir);
+    let cache = Blobs::open(&config.cache).unwrap();
     let metrics = Arc::new(Metrics::new(fleet.clone()));
-    let limits = package::Limits::default();
-    let runner = Runner::new(fleet, sources, BTreeMap::new(), 1, limits, metrics);
+    let runner = Runner::new(fleet, Parts::new(&config, cache).unwrap(), metrics);
     Arc::new(runner)
 }
 
@@ -44,4 +44,36 @@ async fn it_stops_whether_it_waits_for_a_free_slot_or_for_a_job() {
         let ended = tokio::time::timeout(Duration::from_secs(30), run).await;
         ended.expect("it did not stop").unwrap();
     }
+}
+
+/// What is as it was goes on, with what it knows; the rest is set up anew.
+#[tokio::test]
+async fn parts_that_did_not_change_go_on() {
+    let config = |endpoint: &str| {
+        let admin = |endpoint: &str| json!({"endpoint": endpoint, "insecure": true});
+        Config {
+            flyte_admins: serde_json::from_value(json!({
+                "same": admin("127.0.0.1:1"), "other": admin(endpoint),
+            }))
+            .unwrap(),
+            ..Config::default()
+        }
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let runner = runner(dir.path());
+    let lane = |name: &str| Arc::clone(&runner.parts().lanes[name]);
+    let renew = |config: &Config| runner.replace_parts(runner.parts().renewed(config).unwrap());
+    renew(&config("127.0.0.1:2"));
+    let (same, other) = (lane("same"), lane("other"));
+    renew(&config("127.0.0.1:3"));
+    assert!(Arc::ptr_eq(&same, &lane("same")));
+    assert!(!Arc::ptr_eq(&other, &lane("other")));
+    renew(&Config::default());
+    assert!(runner.parts().lanes.is_empty());
+    assert_eq!(runner.retired.lock().len(), 2);
+    renew(&Config::default());
+    assert!(
+        runner.retired.lock().is_empty(),
+        "nothing is being activated there"
+    );
 }

@@ -16,6 +16,7 @@ mod kills;
 mod lifecycle;
 mod packages;
 mod peers;
+mod reload;
 mod sources;
 mod specs;
 mod support;

@@ -9,10 +9,12 @@ fn what_the_policy_does_not_allow_is_denied_ready_or_not() {
     let job = hub.take().unwrap();
     hub.finish(&job, success());
     hub.told();
-    hub.fleet.replace_policy(policy(&["other"], "1"), hub.now);
+    hub.fleet
+        .replace_policy(policy(&["other"], "1"), &Changed::default(), hub.now);
     let status = hub.status();
     assert_eq!(conditions(&status), "False/False/True Denied");
-    hub.fleet.replace_policy(policy(&["data-*"], "1"), hub.now);
+    hub.fleet
+        .replace_policy(policy(&["data-*"], "1"), &Changed::default(), hub.now);
     assert_eq!(conditions(&hub.status()), "Unknown/True/False Queued");
 }
 

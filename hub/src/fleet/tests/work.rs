@@ -99,3 +99,35 @@ fn transition_times_change_with_the_status_only() {
         third["conditions"][2]["lastTransitionTime"]
     );
 }
+
+#[test]
+fn what_changed_in_the_configuration_is_tried_at_once_and_the_rest_waits() {
+    let changed = |sources: &[&str], flyte_admins: &[&str]| {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        Changed {
+            sources: names(sources),
+            flyte_admins: names(flyte_admins),
+        }
+    };
+    let mut hub = Hub::new();
+    hub.changed(object("a", 1, &spec()));
+    let job = hub.take().unwrap();
+    hub.finish(&job, failure(Reason::SourceUnauthorized));
+    let replace = |hub: &mut Hub, changed: &Changed| {
+        let now = hub.now;
+        hub.fleet
+            .replace_policy(policy(&["data-*"], "1"), changed, now);
+    };
+    replace(&mut hub, &changed(&["other"], &["other"]));
+    assert!(hub.take().is_none(), "it waits for its repetition");
+    for changed in [changed(&["registry"], &[]), changed(&[], &["main"])] {
+        replace(&mut hub, &changed);
+        let job = hub.take().unwrap();
+        assert!(hub.take().is_none());
+        // Nor does work go on with what the configuration had before.
+        replace(&mut hub, &changed);
+        assert_eq!(hub.fleet.take_wake().cancelled, [job.ticket]);
+        let job = hub.take().unwrap();
+        hub.finish(&job, failure(Reason::SourceUnauthorized));
+    }
+}

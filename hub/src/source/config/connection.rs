@@ -12,7 +12,7 @@ const MAX_CONCURRENT_MAX: usize = 1024;
 const RATE_MAX: f64 = 100_000.0;
 
 /// How a source is reached. Part of each kind's own keys.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ConnectionConfig {
     /// `host[:port]` to connect to instead of the source's own, which stays its name.

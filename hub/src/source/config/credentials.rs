@@ -9,7 +9,7 @@ use crate::source::EcrConfig;
 
 /// Where a source's credentials are. At most one kind of them; none is anonymous access. Part of
 /// each kind's own keys. All files are read again at each use.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CredentialsConfig {
     /// User, for basic or token authentication, with `passwordFile`.

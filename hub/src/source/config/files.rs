@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{BaseUrl, ConnectionConfig, CredentialsConfig};
 
 /// An Artifactory with generic repositories.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ArtifactoryConfig {
     /// Artifactory's root, for example `https://artifacts.example/artifactory`.
@@ -23,7 +23,7 @@ pub struct ArtifactoryConfig {
 }
 
 /// Any HTTP server.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HttpConfig {
     /// What relative package URIs lie below, and beyond which the source does not reach.

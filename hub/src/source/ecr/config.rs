@@ -5,7 +5,7 @@ use crate::source::config::{BaseUrl, Problem};
 /// Access to a private registry of ECR, with tokens that AWS gives for the hub's own identity:
 /// what the environment, a web identity (IRSA), the container or the instance says, in this order,
 /// as in all SDKs of AWS.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct EcrConfig {
     /// ARN of a role to take for this source, such as one of the registry's account.

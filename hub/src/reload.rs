@@ -1,0 +1,124 @@
+//! Takes over changes of the configuration while the hub runs.
+//!
+//! The files are looked at every second: Kubernetes swaps them by symbolic links, which watches
+//! of a file miss. SIGHUP looks at once. What cannot be used changes nothing, and is told.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    fs,
+    signal::unix::{Signal, SignalKind, signal},
+    time::{MissedTickBehavior, interval},
+};
+use tracing::{error, info, warn};
+
+use crate::{
+    config::{self, Config},
+    fleet::{Changed, FleetHandle, Policy},
+    metrics::Metrics,
+    receipt,
+    work::{PartsError, Runner},
+};
+
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What the files hold; `None` where one cannot be read.
+type Texts = Vec<Option<Vec<u8>>>;
+
+/// The configuration of a running hub, and what follows it.
+pub(crate) struct Reload {
+    pub files: Vec<PathBuf>,
+    pub config: Config,
+    pub receipts: receipt::Key,
+    pub fleet: FleetHandle,
+    pub runner: Arc<Runner>,
+    pub metrics: Arc<Metrics>,
+}
+
+impl Reload {
+    /// Follows the files until it is dropped. `loaded` is what they held when the hub started.
+    pub async fn run(mut self, mut loaded: Texts) -> io::Result<()> {
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut seen = loaded.clone();
+        let mut ticks = interval(LOOK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let asked = next(&mut ticks, &mut hangup).await;
+            let texts = read(&self.files).await;
+            // Somebody may be writing: half a file can be a configuration too.
+            let settled = std::mem::replace(&mut seen, texts) == seen;
+            if asked || (settled && seen != loaded) {
+                loaded.clone_from(&seen);
+                self.reload();
+            }
+        }
+    }
+
+    /// Takes the files over, all of them or nothing.
+    fn reload(&mut self) {
+        let applied = config::load(&self.files)
+            .map_err(anyhow::Error::new)
+            .and_then(|config| Ok(self.apply(config)?));
+        self.metrics.reloaded(applied.is_ok());
+        match applied {
+            Ok(fixed) if fixed.is_empty() => info!("configuration reloaded"),
+            Ok(fixed) => warn!(
+                "configuration reloaded, but {} take effect after a restart",
+                fixed.join(", ")
+            ),
+            Err(error) => error!("the configuration stays as it was: {error:#}"),
+        }
+    }
+
+    /// Returns the keys that take effect after a restart.
+    fn apply(&mut self, mut config: Config) -> Result<Vec<&'static str>, PartsError> {
+        let fixed = config.keep_fixed(&self.config);
+        let parts = self.runner.parts().renewed(&config)?;
+        let changed = Changed {
+            sources: differing(&self.config.sources, &config.sources),
+            flyte_admins: differing(&self.config.flyte_admins, &config.flyte_admins),
+        };
+        let policy = Policy::new(&config, self.receipts.clone());
+        // Work that the new policy allows finds the parts that it names.
+        self.runner.replace_parts(parts);
+        self.fleet
+            .with(|fleet, now| fleet.replace_policy(policy, &changed, now));
+        self.config = config;
+        Ok(fixed)
+    }
+}
+
+/// Waits for the next look. Returns whether somebody asked for it.
+async fn next(ticks: &mut tokio::time::Interval, hangup: &mut Signal) -> bool {
+    tokio::select! {
+        _ = ticks.tick() => false,
+        Some(()) = hangup.recv() => true,
+    }
+}
+
+/// Reads all of them.
+pub(crate) async fn read(files: &[PathBuf]) -> Texts {
+    let mut texts = Vec::new();
+    for file in files {
+        texts.push(fs::read(file).await.ok());
+    }
+    texts
+}
+
+/// The names that stand for something else than before, or for nothing.
+fn differing<T: PartialEq>(
+    old: &BTreeMap<String, T>,
+    new: &BTreeMap<String, T>,
+) -> BTreeSet<String> {
+    let names = old.keys().chain(new.keys());
+    names
+        .filter(|&name| old.get(name) != new.get(name))
+        .cloned()
+        .collect()
+}

@@ -1,0 +1,101 @@
+//! What jobs are carried out with, as the configuration has it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use moka::sync::Cache;
+use tokio::sync::Semaphore;
+
+use super::Registration;
+use crate::{
+    config::Config,
+    fleet::Outcome,
+    flight::Flights,
+    package,
+    registrar::{EndpointError, FlyteAdminConfig, Registrar},
+    source::{self, SetupError, Sources},
+};
+
+/// How many registrations in one FlyteAdmin are remembered for others that ask for the same.
+const REMEMBERED: u64 = 4096;
+
+/// The configuration cannot be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum PartsError {
+    /// A source cannot be set up.
+    #[error(transparent)]
+    Source(#[from] SetupError),
+    /// A FlyteAdmin cannot be.
+    #[error("flyteAdmins.{name} cannot be set up")]
+    FlyteAdmin {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        cause: EndpointError,
+    },
+}
+
+/// Sources, FlyteAdmins and limits. After a change of the configuration others take their place.
+pub struct Parts {
+    pub(super) sources: Sources,
+    pub(super) lanes: BTreeMap<String, Arc<Lane>>,
+    pub(super) limits: package::Limits,
+}
+
+/// One FlyteAdmin, and how many packages may be in memory for it at a time: one that is slow
+/// holds up no other.
+pub(super) struct Lane {
+    config: FlyteAdminConfig,
+    pub registrar: Registrar,
+    pub places: Semaphore,
+    pub under_way: Flights<Registration, Arc<Outcome>>,
+    pub done: Cache<Registration, Arc<Outcome>>,
+}
+
+impl Parts {
+    /// The parts that `config` names. Reads certificates and makes no request.
+    pub fn new(config: &Config, cache: Arc<source::Cache>) -> Result<Self, PartsError> {
+        let sources = Sources::new(&config.sources, cache)?;
+        Self::with(sources, config, &BTreeMap::new())
+    }
+
+    /// The parts that another configuration names. Those that are as they were go on.
+    pub fn renewed(&self, config: &Config) -> Result<Self, PartsError> {
+        let sources = self.sources.renewed(&config.sources)?;
+        Self::with(sources, config, &self.lanes)
+    }
+
+    fn with(
+        sources: Sources,
+        config: &Config,
+        old: &BTreeMap<String, Arc<Lane>>,
+    ) -> Result<Self, PartsError> {
+        let lane = |name: &String, admin: &FlyteAdminConfig| {
+            let registrar = match old.get(name) {
+                Some(old) if old.config == *admin => return Ok(Arc::clone(old)),
+                Some(old) => old.registrar.renewed(admin)?,
+                None => Registrar::new(name, admin)?,
+            };
+            Ok(Arc::new(Lane {
+                config: admin.clone(),
+                registrar,
+                places: Semaphore::new(config.work.packages_per_flyte_admin),
+                under_way: Flights::default(),
+                done: Cache::new(REMEMBERED),
+            }))
+        };
+        let lanes = config.flyte_admins.iter().map(|(name, admin)| {
+            let lane = lane(name, admin).map_err(|cause| PartsError::FlyteAdmin {
+                name: name.clone(),
+                cause,
+            })?;
+            Ok((name.clone(), lane))
+        });
+        let lanes: Result<_, PartsError> = lanes.collect();
+        Ok(Self {
+            sources,
+            lanes: lanes?,
+            limits: config.package.clone(),
+        })
+    }
+}
