@@ -16,8 +16,9 @@ use figment::{
     providers::{Format as _, Yaml},
 };
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
-use crate::{package, registrar, source, tenancy};
+use crate::{audit, package, registrar, source, tenancy};
 
 mod check;
 pub mod duration;
@@ -37,8 +38,10 @@ pub struct Config {
     pub listen: Listen,
     /// Health, metrics.
     pub web: Web,
-    /// What must survive a restart: the key of the receipts.
+    /// What must survive a restart: the key of the receipts, audit events.
     pub state_dir: StateDir,
+    /// What happens, on record.
+    pub audit: audit::AuditConfig,
     /// Downloaded packages. May be lost.
     pub cache: source::CacheConfig,
     /// The clusters whose agents may connect, by name.
@@ -246,6 +249,28 @@ pub fn load(files: &[PathBuf]) -> Result<Config, ConfigError> {
     } else {
         Err(ConfigError::Invalid(problems))
     }
+}
+
+/// sha256 of what the files hold and of the environment that make the configuration, as
+/// `sha256:…`. Names what the hub runs with; secrets stand in other files.
+pub fn digest(texts: &[Option<Vec<u8>>]) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |part: &[u8]| {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    };
+    for text in texts {
+        add(text.as_deref().unwrap_or_default());
+    }
+    let variables: BTreeMap<_, _> = std::env::vars_os().collect();
+    for (name, value) in &variables {
+        let name = name.as_encoded_bytes();
+        if name.starts_with(ENVIRONMENT_PREFIX.as_bytes()) {
+            add(name);
+            add(value.as_encoded_bytes());
+        }
+    }
+    format!("sha256:{}", hex::encode(hash.finalize()))
 }
 
 /// Key, what is wrong, and the file or variable that says so.

@@ -14,7 +14,7 @@ use flyte_registration_crd::Reason;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-mod backoff;
+pub mod backoff;
 mod cluster;
 mod entry;
 pub mod handle;
@@ -22,16 +22,19 @@ mod look;
 mod observed;
 mod policy;
 mod queue;
+mod record;
 mod render;
 mod session;
 mod settle;
 mod sources;
+pub mod view;
 
 pub use cluster::{Refused, Told};
 pub use entry::{Failure, Outcome, Progress};
 pub use handle::FleetHandle;
 pub use observed::{Key, Malformed, Observed, SPEC_MAX};
-pub use policy::{Changed, Occasion, Order, Policy};
+pub use policy::{Changed, Occasion, Order, Policy, Refusal};
+pub use record::{Asked, Origin, Unrecorded};
 pub use session::Up;
 
 use cluster::Cluster;
@@ -78,7 +81,7 @@ impl std::fmt::Display for ObjectId {
 }
 
 /// Names one piece of work. What becomes of a ticket that is no longer current is void.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(u64);
 
 /// Work to do.
@@ -87,7 +90,7 @@ pub struct Job {
     /// To report by.
     pub ticket: Ticket,
     /// For whom.
-    pub id: ObjectId,
+    pub origin: Origin,
     /// What.
     pub order: Arc<Order>,
 }
@@ -118,6 +121,8 @@ pub struct Fleet {
     queue: Queue<ObjectId>,
     sources: Sources,
     working: HashMap<Ticket, ObjectId>,
+    /// Refusals that are not on record yet, oldest first.
+    unrecorded: BTreeMap<Ticket, ObjectId>,
     next_ticket: u64,
     wake: Wake,
 }
@@ -129,6 +134,8 @@ pub struct Wake {
     pub clusters: BTreeSet<Arc<str>>,
     /// There may be work to do.
     pub work: bool,
+    /// There are refusals to be put on record.
+    pub refusals: bool,
     /// Work that nobody wants any more.
     pub cancelled: Vec<Ticket>,
 }
@@ -143,6 +150,7 @@ impl Fleet {
             queue: Queue::default(),
             sources: Sources::new(settings.max_fetching),
             working: HashMap::new(),
+            unrecorded: BTreeMap::new(),
             next_ticket: 0,
             wake: Wake::default(),
         }
@@ -168,12 +176,19 @@ impl Fleet {
             if !has_waited && !self.sources.admit(&source, entry.share(&id), id.clone()) {
                 continue;
             }
-            let ticket = Ticket(self.next_ticket);
+            let ticket = self.next_ticket();
+            let Some((_, entry)) = entry_of(&mut self.clusters, &id) else {
+                continue;
+            };
             if let Some(order) = entry.begin(ticket, now) {
-                self.next_ticket += 1;
+                let origin = entry.observed.origin(&id);
                 self.sources.begin(ticket, &source);
-                self.working.insert(ticket, id.clone());
-                return Some(Job { ticket, id, order });
+                self.working.insert(ticket, id);
+                return Some(Job {
+                    ticket,
+                    origin,
+                    order,
+                });
             }
         }
     }
@@ -259,6 +274,11 @@ impl Fleet {
             self.queue.len() + self.sources.waiting(),
             self.working.len(),
         )
+    }
+
+    fn next_ticket(&mut self) -> Ticket {
+        self.next_ticket += 1;
+        Ticket(self.next_ticket)
     }
 
     fn ids(&self) -> impl Iterator<Item = ObjectId> {

@@ -2,6 +2,7 @@
 //! tells the agents what became of it. `docs/architecture.md` shows how the modules
 //! hang together.
 
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod fleet;

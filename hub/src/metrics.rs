@@ -15,7 +15,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::fleet::FleetHandle;
+use crate::{audit::AuditMetrics, fleet::FleetHandle};
 
 /// The hub's metrics. A value, not a global.
 #[derive(Debug)]
@@ -28,6 +28,7 @@ pub struct Metrics {
     messages: Family<DirectionLabels, Counter>,
     reloads: Family<ReloadLabels, Counter>,
     last_reload: Gauge,
+    audit: AuditMetrics,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -90,6 +91,8 @@ impl Metrics {
             last_reload.clone(),
         );
         last_reload.set(1);
+        let audit = AuditMetrics::default();
+        audit.register(&mut registry);
         registry.register_collector(Box::new(FleetCollector(fleet)));
         Self {
             registry,
@@ -100,7 +103,13 @@ impl Metrics {
             messages,
             reloads,
             last_reload,
+            audit,
         }
+    }
+
+    /// Those of the audit.
+    pub fn audit(&self) -> AuditMetrics {
+        self.audit.clone()
     }
 
     /// A piece of work ended.

@@ -19,6 +19,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use crate::{
+    audit::Audit,
     config::{self, Config},
     fleet::{Changed, FleetHandle, Policy},
     metrics::Metrics,
@@ -39,12 +40,16 @@ pub(crate) struct Reload {
     pub fleet: FleetHandle,
     pub runner: Arc<Runner>,
     pub metrics: Arc<Metrics>,
+    pub audit: Audit,
 }
 
 impl Reload {
     /// Follows the files until it is dropped. `loaded` is what they held when the hub started.
     pub async fn run(mut self, mut loaded: Texts) -> io::Result<()> {
         let mut hangup = signal(SignalKind::hangup())?;
+        self.audit
+            .configuration_changed(&config::digest(&loaded))
+            .await;
         let mut seen = loaded.clone();
         let mut ticks = interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -55,17 +60,24 @@ impl Reload {
             let settled = std::mem::replace(&mut seen, texts) == seen;
             if asked || (settled && seen != loaded) {
                 loaded.clone_from(&seen);
-                self.reload();
+                self.reload(&config::digest(&loaded)).await;
             }
         }
     }
 
-    /// Takes the files over, all of them or nothing.
-    fn reload(&mut self) {
+    /// Takes the files over, all of them or nothing. They have this digest.
+    async fn reload(&mut self, digest: &str) {
         let applied = config::load(&self.files)
             .map_err(anyhow::Error::new)
             .and_then(|config| Ok(self.apply(config)?));
         self.metrics.reloaded(applied.is_ok());
+        match &applied {
+            Ok(_) => self.audit.configuration_changed(digest).await,
+            Err(error) => {
+                let problem = format!("{error:#}");
+                self.audit.configuration_rejected(digest, &problem).await;
+            }
+        }
         match applied {
             Ok(fixed) if fixed.is_empty() => info!("configuration reloaded"),
             Ok(fixed) => warn!(

@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
+    audit::{self, Audit},
     config::{self, Config, LogFormat},
     fleet::{Fleet, FleetHandle, Policy, Settings},
     gateway::{Gateway, Tokens},
@@ -46,7 +47,14 @@ pub async fn serve(files: Vec<PathBuf>) -> anyhow::Result<()> {
         .with_context(|| format!("cannot use the cache {}", config.cache.dir.display()))?;
     let metrics = Arc::new(Metrics::new(fleet.clone()));
     let parts = Parts::new(&config, cache)?;
-    let runner = Arc::new(Runner::new(fleet.clone(), parts, Arc::clone(&metrics)));
+    let (audit, recorder) =
+        Audit::open(&config.audit, config.state_dir.as_ref(), metrics.audit()).await?;
+    let runner = Arc::new(Runner::new(
+        fleet.clone(),
+        parts,
+        Arc::clone(&metrics),
+        audit.clone(),
+    ));
     let agents = bind(config.listen.address).await?;
     let web = bind(config.web.listen).await?;
     info!(address = %agents.local_addr()?, web = %web.local_addr()?, tls = config.listen.tls.is_some(), "listening");
@@ -85,6 +93,7 @@ pub async fn serve(files: Vec<PathBuf>) -> anyhow::Result<()> {
         fleet: fleet.clone(),
         runner: Arc::clone(&runner),
         metrics: Arc::clone(&metrics),
+        audit: audit.clone(),
     };
     let stopped = stop.clone();
     tasks.spawn(named("reload", async move {
@@ -92,6 +101,17 @@ pub async fn serve(files: Vec<PathBuf>) -> anyhow::Result<()> {
             () = stopped.cancelled() => Ok(()),
             ended = reload.run(texts) => Ok(ended?),
         }
+    }));
+    let stopped = stop.clone();
+    tasks.spawn(named("audit", async move {
+        recorder.run(stopped).await;
+        Ok(())
+    }));
+    let (refusing, stopped) = (fleet.clone(), stop.clone());
+    tasks.spawn(named("refusals", async move {
+        let work = audit::put_refusals_on_record(refusing, audit);
+        stopped.run_until_cancelled_owned(work).await;
+        Ok(())
     }));
     let stopped = stop.clone();
     tasks.spawn(named("web", async move {

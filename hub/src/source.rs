@@ -24,7 +24,7 @@ pub(crate) mod names;
 pub(crate) mod oci;
 mod proven;
 mod signature;
-mod size;
+pub(crate) mod size;
 pub(crate) mod throttle;
 
 pub use cache::{Blob, Cache};

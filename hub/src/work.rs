@@ -4,12 +4,14 @@ use std::{io::Read, sync::Arc, time::Instant};
 
 use flyte_registration_crd::{Package, Reason};
 use futures::{FutureExt as _, future::join_all};
+use jiff::Timestamp;
 use parking_lot::{Mutex, RwLock};
 use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, info, info_span, warn};
 
 use crate::{
+    audit::{Audit, Unavailable, event::registration},
     fleet::{Failure, FleetHandle, Job, Occasion, Order, Outcome, Progress},
     metrics::Metrics,
     package,
@@ -43,16 +45,18 @@ pub struct Runner {
     /// FlyteAdmins that the configuration has no longer, but where activations may go on.
     retired: Mutex<Vec<Registrar>>,
     metrics: Arc<Metrics>,
+    audit: Audit,
 }
 
 impl Runner {
     /// A runner of the fleet's jobs.
-    pub fn new(fleet: FleetHandle, parts: Parts, metrics: Arc<Metrics>) -> Self {
+    pub fn new(fleet: FleetHandle, parts: Parts, metrics: Arc<Metrics>, audit: Audit) -> Self {
         Self {
             fleet,
             parts: RwLock::new(Arc::new(parts)),
             retired: Mutex::default(),
             metrics,
+            audit,
         }
     }
 
@@ -91,7 +95,8 @@ impl Runner {
                 next = next => next,
             };
             while jobs.try_join_next().is_some() {}
-            let span = info_span!("job", resource = %job.id, version = %job.order.target.version);
+            let span =
+                info_span!("job", resource = %job.origin.id, version = %job.order.target.version);
             let runner = Arc::clone(&self);
             jobs.spawn(
                 async move {
@@ -118,9 +123,13 @@ impl Runner {
         let began = Instant::now();
         // A panic in one job must not leave its resource in progress for ever.
         let work = std::panic::AssertUnwindSafe(self.outcome(&job)).catch_unwind();
+        let work = async {
+            let outcome = work.await.unwrap_or_else(|_| Arc::new(defect()));
+            self.on_record(&job, outcome).await
+        };
         let outcome = tokio::select! {
             () = cancelled.cancelled() => return,
-            outcome = work => outcome.unwrap_or_else(|_| Arc::new(defect())),
+            outcome = work => outcome,
         };
         let reason = outcome
             .failure
@@ -137,6 +146,24 @@ impl Runner {
         self.fleet
             .with(|fleet, now| fleet.finish(job.ticket, Outcome::clone(&outcome), now));
         self.fleet.ended(job.ticket);
+    }
+
+    /// `outcome` once it is on record, or that it cannot be, so that nobody is told of it.
+    async fn on_record(&self, job: &Job, outcome: Arc<Outcome>) -> Arc<Outcome> {
+        let failure = outcome.failure.as_ref();
+        if failure.is_some_and(|failure| failure.reason == Reason::AuditUnavailable) {
+            return outcome;
+        }
+        let events = registration::ended(&job.origin, &job.order, &outcome, Timestamp::now());
+        let recorded = match &outcome.package {
+            Some(_) => self.audit.record_end(events).await,
+            // Nothing of it had begun.
+            None => self.audit.record(events).await,
+        };
+        match recorded {
+            Ok(()) => outcome,
+            Err(problem) => Arc::new(unaudited(outcome.package.clone(), problem)),
+        }
     }
 
     async fn outcome(&self, job: &Job) -> Arc<Outcome> {
@@ -165,6 +192,11 @@ impl Runner {
                 None,
             ));
         };
+        // Before FlyteAdmin is written to: what a hub that is killed has done is on record, too.
+        let started = registration::started(&job.origin, order, &package, Timestamp::now());
+        if let Err(problem) = self.audit.record(vec![started]).await {
+            return Arc::new(unaudited(Some(package), problem));
+        }
         let registration = Registration {
             epoch: order.epoch.clone(),
             target: order.target.clone(),
@@ -284,6 +316,10 @@ fn failed(
         failure,
         ..Outcome::default()
     }
+}
+
+fn unaudited(package: Option<Package>, problem: Unavailable) -> Outcome {
+    failed(package, Reason::AuditUnavailable, problem.to_string(), None)
 }
 
 /// A panic somewhere below: ours to mend, so it is tried again.

@@ -17,6 +17,7 @@ pub mod serve;
 pub mod system;
 pub mod tls;
 pub mod wait;
+pub mod webhook;
 mod world;
 
 pub use runtime::block_on;

@@ -67,6 +67,9 @@ impl Config {
                 "must be at least 1s and at most half of session.gone",
             );
         }
+        for (key, message) in self.audit.problems() {
+            add(format!("audit.{key}"), message);
+        }
         for (name, admin) in &self.flyte_admins {
             if let Err(error) = admin.check() {
                 add(format!("flyteAdmins.{name}"), &error.to_string());

@@ -7,8 +7,13 @@ use std::{
 };
 
 use bytes::Bytes;
+use flyte_registration_crd::bounded;
+use jiff::Timestamp;
 
 use super::{Fleet, Key, Now, SessionId, entry::Entry, render::Shown};
+
+/// Longest version of an agent that is kept, in bytes.
+const VERSION_MAX: usize = 64;
 
 /// A session that may not be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +57,10 @@ pub(super) struct Cluster {
     /// uid of its kube-system, by the first session.
     pub uid: String,
     pub session: Option<SessionId>,
+    /// The version of the agent, as it says.
+    pub agent_version: String,
+    /// When the agent last said something.
+    pub last_seen: Option<Timestamp>,
     /// The snapshot that is under way.
     pub snapshot: Option<Snapshot>,
     pub entries: BTreeMap<Key, Entry>,
@@ -103,6 +112,16 @@ impl Fleet {
             entry.released = false;
         }
         Ok(())
+    }
+
+    /// The agent of `session` says which version it is.
+    pub fn greeted(&mut self, cluster: &str, session: SessionId, version: &str, now: Now) {
+        if let Some(known) = self.clusters.get_mut(cluster)
+            && known.session == Some(session)
+        {
+            known.agent_version = bounded(version, VERSION_MAX);
+            known.last_seen = Some(now.wall);
+        }
     }
 
     /// A session ends. What its cluster wants stays known, and goes on.

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use crate::registrar::Activated;
 
 use super::{
-    Now, ObjectId, Observed, Occasion, Order, PROGRESS_WORTH_TELLING, Policy, Settings, Ticket,
-    backoff,
+    Now, ObjectId, Observed, Occasion, Order, PROGRESS_WORTH_TELLING, Policy, Refusal, Settings,
+    Ticket, backoff,
     look::Looks,
     queue::Share,
     render::{Conditions, Facts, Shown},
@@ -62,6 +62,8 @@ pub(super) enum Phase {
     Waiting(Arc<Order>),
     /// It is being done.
     Working(Ticket, Arc<Order>),
+    /// It is refused, and the refusal not on record yet.
+    Unrecorded(Ticket, Refusal),
 }
 
 #[derive(Debug)]
@@ -104,13 +106,17 @@ impl Entry {
 
     /// Why it is as it is; `None` while it is being deleted.
     pub fn reason(&self) -> Option<Reason> {
-        self.shown.reason()
+        let refused = match &self.phase {
+            Phase::Unrecorded(_, refusal) => Some(refusal.reason),
+            _ => None,
+        };
+        self.shown.reason().or(refused)
     }
 
     pub fn share(&self, id: &ObjectId) -> Share {
         match &self.phase {
             Phase::Waiting(order) | Phase::Working(_, order) => share(&order.tenant, id),
-            Phase::Settled => share("", id),
+            Phase::Settled | Phase::Unrecorded(..) => share("", id),
         }
     }
 

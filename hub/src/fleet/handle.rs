@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{Fleet, Job, Now, Ticket};
+use super::{Fleet, Job, Now, Ticket, Unrecorded};
 
 /// Shared access to the index. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -16,6 +16,7 @@ pub struct FleetHandle(Arc<Inner>);
 struct Inner {
     fleet: Mutex<Fleet>,
     work: Notify,
+    refusals: Notify,
     sessions: Mutex<HashMap<Arc<str>, Arc<Notify>>>,
     jobs: Mutex<HashMap<Ticket, CancellationToken>>,
 }
@@ -26,6 +27,7 @@ impl FleetHandle {
         Self(Arc::new(Inner {
             fleet: Mutex::new(fleet),
             work: Notify::new(),
+            refusals: Notify::new(),
             sessions: Mutex::default(),
             jobs: Mutex::default(),
         }))
@@ -40,6 +42,9 @@ impl FleetHandle {
         };
         if wake.work {
             self.0.work.notify_one();
+        }
+        if wake.refusals {
+            self.0.refusals.notify_one();
         }
         for cluster in wake.clusters {
             self.bell(&cluster).notify_waiters();
@@ -74,6 +79,18 @@ impl FleetHandle {
                 () = self.0.work.notified() => {}
                 () = sleep_until(due) => {}
             }
+        }
+    }
+
+    /// Refusals that are to be put on record, at most `limit`, when there are some. The same ones
+    /// again until they are.
+    pub async fn refusals(&self, limit: usize) -> Vec<Unrecorded> {
+        loop {
+            let refusals = self.with(|fleet, _| fleet.unrecorded(limit));
+            if !refusals.is_empty() {
+                return refusals;
+            }
+            self.0.refusals.notified().await;
         }
     }
 

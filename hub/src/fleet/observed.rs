@@ -1,6 +1,6 @@
 //! Objects as the agents see them, checked.
 
-use flyte_registration_crd::{FlyteRegistrationSpec, canonical};
+use flyte_registration_crd::{FlyteRegistrationSpec, bounded, canonical};
 use flyte_registration_proto::hub::v1 as proto;
 
 /// Largest spec that is accepted, in bytes. The CRD's own limits stay far below.
@@ -9,6 +9,8 @@ pub const SPEC_MAX: usize = 256 * 1024;
 const NAME_MAX: usize = 253;
 const UID_MAX: usize = 128;
 const ANNOTATION_MAX: usize = 1024;
+/// Kubernetes' limit of field managers.
+const MANAGER_MAX: usize = 128;
 
 /// A resource in its cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,6 +47,8 @@ pub struct Observed {
     pub status_hash: Vec<u8>,
     /// `status.receipt`
     pub receipt: String,
+    /// The field manager that wrote it last, as its cluster claims.
+    pub last_manager: String,
 }
 
 impl Observed {
@@ -78,6 +82,7 @@ impl Observed {
             spec_sha256,
             status_hash: object.status_hash.to_vec(),
             receipt: object.receipt,
+            last_manager: bounded(&object.last_manager, MANAGER_MAX),
         };
         Ok((key, observed))
     }

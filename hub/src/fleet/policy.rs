@@ -97,7 +97,7 @@ pub(super) enum Verdict {
 
 /// Why nothing is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub struct Refusal {
     /// In one word.
     pub reason: Reason,
     /// For people.
@@ -107,7 +107,7 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+    pub(super) fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self {
             reason,
             message: message.into(),

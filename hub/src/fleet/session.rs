@@ -93,6 +93,7 @@ impl Fleet {
             .get_mut(cluster)
             .filter(|known| known.session == Some(session))
             .ok_or(Refused::Superseded)?;
+        known.last_seen = Some(now.wall);
         match up {
             Up::Heartbeat => {}
             Up::Snapshot {

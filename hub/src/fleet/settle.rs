@@ -120,9 +120,14 @@ impl Fleet {
         entry.judged = Some(judged);
         match verdict {
             Verdict::Deleting => entry.shown = Shown::Nothing,
-            Verdict::Settled(refusal) => {
+            // That somebody does not want it is no decision of ours.
+            Verdict::Settled(refusal) if refusal.reason == Reason::Suspended => {
                 entry.begin_anew();
                 entry.show(refusal.reason, &refusal.message, Facts::default(), now);
+            }
+            Verdict::Settled(refusal) => {
+                entry.begin_anew();
+                self.await_record(id, refusal);
             }
             Verdict::Done(payload, look) => {
                 if !(again && entry.reason() == Some(payload.reason())) {
@@ -151,14 +156,22 @@ impl Fleet {
     fn cancel(&mut self, id: &ObjectId) {
         self.queue.remove(id);
         self.sources.remove(id);
-        if let Some((_, entry)) = super::entry_of(&mut self.clusters, id)
-            && let Phase::Working(ticket, _) = entry.phase
-        {
-            entry.phase = Phase::Settled;
-            self.working.remove(&ticket);
-            self.fetched(ticket);
-            self.wake.cancelled.push(ticket);
-            self.wake.work = true;
+        let Some((_, entry)) = super::entry_of(&mut self.clusters, id) else {
+            return;
+        };
+        match entry.phase {
+            Phase::Working(ticket, _) => {
+                entry.phase = Phase::Settled;
+                self.working.remove(&ticket);
+                self.fetched(ticket);
+                self.wake.cancelled.push(ticket);
+                self.wake.work = true;
+            }
+            Phase::Unrecorded(ticket, _) => {
+                entry.phase = Phase::Settled;
+                self.unrecorded.remove(&ticket);
+            }
+            Phase::Settled | Phase::Waiting(_) => {}
         }
     }
 }

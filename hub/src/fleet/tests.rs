@@ -4,8 +4,10 @@ mod activation;
 mod looks;
 mod objects;
 mod receipts;
+mod record;
 mod sessions;
 mod sources;
+mod view;
 mod work;
 
 use serde_json::{Value, json};
@@ -63,6 +65,13 @@ impl Hub {
         self.now.wall = self.now.wall.checked_add(time).unwrap();
     }
 
+    /// The audit has put all refusals on record.
+    fn record(&mut self) {
+        let unrecorded = self.fleet.unrecorded(usize::MAX);
+        let tickets: Vec<Ticket> = unrecorded.iter().map(|refusal| refusal.ticket).collect();
+        self.fleet.recorded(&tickets, self.now);
+    }
+
     fn say(&mut self, up: Up) {
         self.fleet
             .receive(&self.cluster, self.session, up, self.now)
@@ -92,8 +101,14 @@ impl Hub {
         (plain, status)
     }
 
-    /// Everything that the agent is told now: name and status, `null` for a release.
+    /// Everything that the agent is told now, once refusals are on record: name and status, `null`
+    /// for a release.
     fn told(&mut self) -> Vec<(String, Value)> {
+        self.record();
+        self.told_before_records()
+    }
+
+    fn told_before_records(&mut self) -> Vec<(String, Value)> {
         let (told, _) = self
             .fleet
             .tell(&self.cluster, self.session, 1000, self.now)

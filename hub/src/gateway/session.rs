@@ -109,6 +109,8 @@ impl Session {
         })?;
         self.fleet
             .with(|fleet, _| fleet.open(&self.cluster, &hello.cluster_uid, id))?;
+        self.fleet
+            .with(|fleet, now| fleet.greeted(&self.cluster, id, &hello.agent_version, now));
         self.metrics.session_opened();
         info!(agent_version = %hello.agent_version.escape_debug(), protocol, "session begins");
         let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);

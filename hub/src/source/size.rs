@@ -17,12 +17,12 @@ const UNITS: [(&str, u64); 4] = [
     clippy::trivially_copy_pass_by_ref,
     reason = "serde hands out references"
 )]
-pub(super) fn serialize<S: Serializer>(size: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize<S: Serializer>(size: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(*size)
 }
 
 /// For serde's `with`.
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     deserializer.deserialize_any(Size)
 }
 

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
+    audit::AuditConfig,
     config::Config,
     fleet::{Fleet, Policy, Settings},
     receipt,
@@ -11,7 +12,7 @@ use crate::{
     tenancy::Tenancy,
 };
 
-fn runner(dir: &std::path::Path) -> Arc<Runner> {
+async fn runner(dir: &std::path::Path) -> Arc<Runner> {
     let policy = Policy {
         tenancy: Tenancy::new(BTreeMap::new()),
         sources: BTreeMap::new(),
@@ -29,14 +30,17 @@ fn runner(dir: &std::path::Path) -> Arc<Runner> {
     dir.clone_into(&mut config.cache.dir);
     let cache = Blobs::open(&config.cache).unwrap();
     let metrics = Arc::new(Metrics::new(fleet.clone()));
-    let runner = Runner::new(fleet, Parts::new(&config, cache).unwrap(), metrics);
+    let (audit, _) = Audit::open(&AuditConfig::default(), dir, metrics.audit())
+        .await
+        .unwrap();
+    let runner = Runner::new(fleet, Parts::new(&config, cache).unwrap(), metrics, audit);
     Arc::new(runner)
 }
 
 #[tokio::test]
 async fn it_stops_whether_it_waits_for_a_free_slot_or_for_a_job() {
     let dir = tempfile::tempdir().unwrap();
-    let runner = runner(dir.path());
+    let runner = runner(dir.path()).await;
     for slots in [0, 1] {
         let stop = CancellationToken::new();
         let run = tokio::spawn(Arc::clone(&runner).run(slots, stop.clone()));
@@ -60,7 +64,7 @@ async fn parts_that_did_not_change_go_on() {
         }
     };
     let dir = tempfile::tempdir().unwrap();
-    let runner = runner(dir.path());
+    let runner = runner(dir.path()).await;
     let lane = |name: &str| Arc::clone(&runner.parts().lanes[name]);
     let renew = |config: &Config| runner.replace_parts(runner.parts().renewed(config).unwrap());
     renew(&config("127.0.0.1:2"));

@@ -2,6 +2,7 @@
 
 mod activation;
 mod admin;
+mod audit;
 mod cli;
 mod cosign;
 mod ecr;

@@ -26,7 +26,9 @@ fn elsewhere() -> Value {
 }
 
 fn names(jobs: &[Job]) -> Vec<&str> {
-    jobs.iter().map(|job| job.id.key.name.as_str()).collect()
+    jobs.iter()
+        .map(|job| job.origin.id.key.name.as_str())
+        .collect()
 }
 
 fn take_all(hub: &mut Hub) -> Vec<Job> {

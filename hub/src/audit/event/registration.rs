@@ -1,0 +1,390 @@
+//! Events of registrations.
+
+use flyte_registration_crd::{Counts, ENTITIES_MAX, EntityAction, EntityType, Reason, bounded};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{About, Event, Kind, TEXT_MAX, id_of, id_once};
+use crate::{
+    fleet::{Occasion, Order, Origin, Outcome, Refusal, Unrecorded},
+    package::Activation,
+    registrar::Activated,
+};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Data<'a> {
+    actor: Actor<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration: Option<Registration<'a>>,
+    decision: Decision<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<Ended<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    launch_plans: Option<Vec<Plan<'a>>>,
+}
+
+/// The resource that asks, and who wrote it last, as its cluster claims.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Actor<'a> {
+    cluster: &'a str,
+    namespace: &'a str,
+    name: &'a str,
+    uid: &'a str,
+    generation: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<&'a str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    last_manager: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Registration<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flyte_admin: Option<&'a str>,
+    project: &'a str,
+    domain: &'a str,
+    version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workflow: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    activate: Option<&'static str>,
+    package: Package,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Package {
+    uri: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    archive_digest: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Decision<'a> {
+    allowed: bool,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    rule: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Ended<'a> {
+    reason: Reason,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counts: Option<Counts>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    entities: Vec<Entity<'a>>,
+    #[serde(skip_serializing_if = "is_zero")]
+    entities_omitted: usize,
+}
+
+#[derive(Serialize)]
+struct Entity<'a> {
+    #[serde(rename = "type")]
+    type_: EntityType,
+    name: &'a str,
+    version: &'a str,
+    action: EntityAction,
+}
+
+#[derive(Serialize)]
+struct Plan<'a> {
+    name: &'a str,
+    version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<&'a str>,
+}
+
+/// The policy allows it, the package is there, and FlyteAdmin is going to be written to. Once for
+/// each generation, request and package.
+pub fn started(
+    origin: &Origin,
+    order: &Order,
+    package: &flyte_registration_crd::Package,
+    at: Timestamp,
+) -> Event {
+    let data = Data {
+        registration: Some(registration(order, Some(package))),
+        ..plain(origin, allowed(order))
+    };
+    let id = [
+        order.flyte_admin.as_str(),
+        &order.epoch,
+        &order.rule,
+        &package.digest,
+    ];
+    event(
+        Kind::RegistrationStarted,
+        origin,
+        &order.target.project,
+        &id,
+        &data,
+        at,
+    )
+}
+
+/// What became of a registration. Nothing of a look that found all as it was.
+pub fn ended(origin: &Origin, order: &Order, outcome: &Outcome, at: Timestamp) -> Vec<Event> {
+    if order.occasion == Occasion::Look && outcome.failure.is_none() && !wrote(outcome) {
+        return Vec::new();
+    }
+    let reason = outcome
+        .failure
+        .as_ref()
+        .map_or(Reason::Registered, |failure| failure.reason);
+    let kind = match reason {
+        Reason::Registered => Kind::RegistrationSucceeded,
+        Reason::Denied => Kind::RegistrationDenied,
+        _ => Kind::RegistrationFailed,
+    };
+    let message = outcome.failure.as_ref().map(|failure| &failure.message);
+    let digest = outcome
+        .package
+        .as_ref()
+        .map(|package| package.digest.as_str());
+    let known = Data {
+        registration: Some(registration(order, outcome.package.as_ref())),
+        ..plain(origin, allowed(order))
+    };
+    let data = Data {
+        decision: Decision {
+            allowed: reason != Reason::Denied,
+            rule: &order.rule,
+        },
+        outcome: Some(Ended {
+            reason,
+            message: message
+                .map(|text| bounded(text, TEXT_MAX))
+                .unwrap_or_default(),
+            counts: outcome.counts,
+            entities: entities(outcome),
+            entities_omitted: outcome.entities.len().saturating_sub(ENTITIES_MAX),
+        }),
+        ..known
+    };
+    let project = &order.target.project;
+    let id = [
+        order.flyte_admin.as_str(),
+        &order.epoch,
+        &order.rule,
+        digest.unwrap_or_default(),
+        reason.as_str(),
+    ];
+    let mut event = event(kind, origin, project, &id, &data, at);
+    if wrote(outcome) {
+        event.id = id_once();
+    }
+    let activated = (!outcome.activations.is_empty()).then(|| {
+        let plans = outcome.activations.iter().take(ENTITIES_MAX);
+        let data = Data {
+            registration: Some(registration(order, outcome.package.as_ref())),
+            launch_plans: Some(plans.map(|plan| activated(plan, order)).collect()),
+            ..plain(origin, allowed(order))
+        };
+        Event {
+            kind: Kind::LaunchPlansActivated,
+            id: id_once(),
+            data: super::data(&data),
+            ..event.clone()
+        }
+    });
+    [Some(event), activated].into_iter().flatten().collect()
+}
+
+/// What the policy, or the rules of the spec, do not allow. Once for each generation, request and
+/// decision.
+pub fn refused(refused: &Unrecorded, at: Timestamp) -> Event {
+    let Unrecorded {
+        origin,
+        wanted,
+        refusal,
+        ..
+    } = refused;
+    let Refusal {
+        reason,
+        message,
+        rule,
+    } = refusal;
+    let rule = rule.as_deref().unwrap_or_default();
+    let denied = *reason == Reason::Denied;
+    let kind = if denied {
+        Kind::RegistrationDenied
+    } else {
+        Kind::RegistrationFailed
+    };
+    let registration = wanted.as_ref().map(|wanted| Registration {
+        flyte_admin: None,
+        project: &wanted.project,
+        domain: &wanted.domain,
+        version: &wanted.version,
+        workflow: None,
+        activate: None,
+        package: Package {
+            uri: public(&wanted.package_uri),
+            digest: None,
+            archive_digest: None,
+        },
+    });
+    let data = Data {
+        registration,
+        outcome: Some(Ended {
+            reason: *reason,
+            message: bounded(message, TEXT_MAX),
+            counts: None,
+            entities: Vec::new(),
+            entities_omitted: 0,
+        }),
+        ..plain(
+            origin,
+            Decision {
+                allowed: !denied,
+                rule,
+            },
+        )
+    };
+    let project = wanted.as_ref().map_or("", |wanted| &wanted.project);
+    event(
+        kind,
+        origin,
+        project,
+        &[reason.as_str(), rule, message],
+        &data,
+        at,
+    )
+}
+
+/// Whether FlyteAdmin has something of it now that it had not before.
+fn wrote(outcome: &Outcome) -> bool {
+    outcome.counts.is_some_and(|counts| counts.created > 0) || !outcome.activations.is_empty()
+}
+
+fn event(
+    kind: Kind,
+    origin: &Origin,
+    project: &str,
+    parts: &[&str],
+    data: &Data<'_>,
+    time: Timestamp,
+) -> Event {
+    let generation = origin.generation.to_string();
+    let request = origin.request.as_deref().unwrap_or_default();
+    let whose = [&*origin.id.cluster, &origin.uid, &generation, request];
+    let parts: Vec<&str> = whose.into_iter().chain(parts.iter().copied()).collect();
+    Event {
+        id: id_of(kind, &parts),
+        time,
+        kind,
+        about: About {
+            cluster: origin.id.cluster.to_string(),
+            namespace: origin.id.key.namespace.clone(),
+            name: origin.id.key.name.clone(),
+            project: project.to_owned(),
+        },
+        data: super::data(data),
+    }
+}
+
+fn plain<'a>(origin: &'a Origin, decision: Decision<'a>) -> Data<'a> {
+    Data {
+        actor: Actor {
+            cluster: &origin.id.cluster,
+            namespace: &origin.id.key.namespace,
+            name: &origin.id.key.name,
+            uid: &origin.uid,
+            generation: origin.generation,
+            request: origin.request.as_deref(),
+            last_manager: &origin.last_manager,
+        },
+        registration: None,
+        decision,
+        outcome: None,
+        launch_plans: None,
+    }
+}
+
+fn allowed(order: &Order) -> Decision<'_> {
+    Decision {
+        allowed: true,
+        rule: &order.rule,
+    }
+}
+
+fn registration<'a>(
+    order: &'a Order,
+    package: Option<&flyte_registration_crd::Package>,
+) -> Registration<'a> {
+    Registration {
+        flyte_admin: Some(&order.flyte_admin),
+        project: &order.target.project,
+        domain: &order.target.domain,
+        version: &order.target.version,
+        workflow: order.selection.workflow_name.as_deref(),
+        activate: match &order.activation {
+            Activation::None => None,
+            Activation::Scheduled => Some("Scheduled"),
+            Activation::All => Some("All"),
+            Activation::Named(_) => Some("Named"),
+        },
+        package: match package {
+            None => Package {
+                uri: public(&order.package.to_string()),
+                digest: None,
+                archive_digest: None,
+            },
+            Some(package) => Package {
+                uri: public(&package.uri),
+                digest: Some(package.digest.clone()),
+                archive_digest: package.archive_digest.clone(),
+            },
+        },
+    }
+}
+
+fn entities(outcome: &Outcome) -> Vec<Entity<'_>> {
+    let mut entities: Vec<_> = outcome.entities.iter().collect();
+    // The failed ones first, as in the status.
+    entities.sort_by_key(|entity| entity.action);
+    let shown = entities.into_iter().take(ENTITIES_MAX);
+    shown
+        .map(|entity| Entity {
+            type_: entity.type_,
+            name: &entity.name,
+            version: &entity.version,
+            action: entity.action,
+        })
+        .collect()
+}
+
+fn activated<'a>(plan: &'a Activated, order: &'a Order) -> Plan<'a> {
+    Plan {
+        name: &plan.name,
+        version: &order.target.version,
+        before: plan.before.as_deref(),
+    }
+}
+
+/// The URI without what may be a secret: user, query, fragment.
+fn public(uri: &str) -> String {
+    let path = uri.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = path.split_once("://") else {
+        return path.to_owned();
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out references"
+)]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
