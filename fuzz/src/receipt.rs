@@ -45,6 +45,7 @@ fn payload() -> Payload {
         completed_at: "2026-11-21T12:00:01Z".to_owned(),
         attempts: 1,
         request: None,
+        terms: String::new(),
         found: None,
         status_hash: "00".to_owned(),
     }

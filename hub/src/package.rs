@@ -8,6 +8,7 @@
 mod activation;
 mod archive;
 mod check;
+mod claims;
 mod code;
 mod entity;
 mod error;
@@ -21,6 +22,7 @@ mod select;
 
 pub use activation::{Activation, Chosen};
 pub use archive::{Archive, read};
+pub use claims::{Claim, ClaimKind, claims};
 pub use code::{Code, copy_code};
 pub use entity::{ExternalReference, Id};
 pub(crate) use error::Kind;

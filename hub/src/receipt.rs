@@ -46,6 +46,9 @@ pub struct Payload {
     /// The reconcile request that it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
+    /// `Order::fingerprint` of the terms that the package was checked by.
+    #[serde(default)]
+    pub terms: String,
     /// What stands against it since, as the last look found; `None` when nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<Found>,
@@ -250,6 +253,7 @@ mod tests {
             completed_at: "2026-11-21T10:00:01Z".to_owned(),
             attempts: 1,
             request: None,
+            terms: "t".to_owned(),
             found: None,
             status_hash: "ab".to_owned(),
         }

@@ -34,6 +34,8 @@ struct Registration {
     create_project: bool,
     digest: String,
     archive_digest: Option<String>,
+    /// `Order::fingerprint`: the same package may be allowed by one tenant and not by another.
+    terms: String,
     /// Which activates nothing.
     is_look: bool,
 }
@@ -206,6 +208,7 @@ impl Runner {
             create_project: order.create_project,
             digest: package.digest.clone(),
             archive_digest: package.archive_digest.clone(),
+            terms: order.fingerprint.clone(),
             is_look: order.occasion == Occasion::Look,
         };
         // Another version may have been activated since: what was activated then proves nothing.
@@ -252,8 +255,12 @@ fn register(
         let planned = tokio::task::spawn_blocking(move || plan(&fetched, &wanted, &limits)).await;
         let (plan, chosen) = match planned {
             Ok(Ok(plan)) => plan,
-            Ok(Err((reason, message))) => {
-                return Arc::new(failed(package, reason, message, None));
+            Ok(Err(failure)) => {
+                return Arc::new(Outcome {
+                    package,
+                    failure: Some(failure),
+                    ..Outcome::default()
+                });
             }
             Err(_) => return Arc::new(defect()),
         };
@@ -269,35 +276,45 @@ fn register(
             counts: Some(report.counts),
             entities: report.entities,
             activations: report.activations,
-            failure: report.failure.map(|failure| Failure {
-                reason: failure.reason,
-                message: failure.message,
-                retry_after: None,
-            }),
+            failure: report
+                .failure
+                .map(|found| failure(found.reason, found.message)),
         })
     }
 }
 
+/// What to register, once it is known that it may be.
 fn plan(
     fetched: &Fetched,
     order: &Order,
     limits: &package::Limits,
-) -> Result<(package::Plan, Vec<package::Chosen>), (Reason, String)> {
+) -> Result<(package::Plan, Vec<package::Chosen>), Failure> {
     // The cache may be swept or lost at any time; the next attempt fetches again.
     let file = fetched.blob.open().map_err(|error| {
         let message = format!("the package is no longer in the cache: {error}");
-        (Reason::SourceUnavailable, message)
+        failure(Reason::SourceUnavailable, message)
     })?;
-    let archive =
-        package::read(file, limits).map_err(|error| (error.reason(), error.to_string()))?;
-    package::plan(archive, &order.target, &order.selection)
-        .and_then(|mut plan| {
-            plan.create_project = order.create_project;
-            plan.apply(&order.options)?;
-            let chosen = plan.chosen(&order.activation)?;
-            Ok((plan, chosen))
-        })
-        .map_err(|error| (error.reason(), error.to_string()))
+    let wrong = |error: package::PackageError| failure(error.reason(), error.to_string());
+    let archive = package::read(file, limits).map_err(wrong)?;
+    let mut plan = package::plan(archive, &order.target, &order.selection).map_err(wrong)?;
+    plan.create_project = order.create_project;
+    plan.apply(&order.options).map_err(wrong)?;
+    let chosen = plan.chosen(&order.activation).map_err(wrong)?;
+    let claims = package::claims(&plan).map_err(wrong)?;
+    order.terms.review(&claims).map_err(|denial| Failure {
+        rule: Some(denial.rule),
+        ..failure(Reason::Denied, denial.message)
+    })?;
+    Ok((plan, chosen))
+}
+
+fn failure(reason: Reason, message: String) -> Failure {
+    Failure {
+        reason,
+        message,
+        rule: None,
+        retry_after: None,
+    }
 }
 
 fn failed(
@@ -307,9 +324,8 @@ fn failed(
     retry_after: Option<std::time::Duration>,
 ) -> Outcome {
     let failure = Some(Failure {
-        reason,
-        message,
         retry_after,
+        ..failure(reason, message)
     });
     Outcome {
         package,

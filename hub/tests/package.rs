@@ -8,6 +8,8 @@ mod activation;
 mod archive;
 #[path = "package/builder.rs"]
 mod builder;
+#[path = "package/claims.rs"]
+mod claims;
 #[path = "package/code.rs"]
 mod code;
 #[path = "package/corpus.rs"]

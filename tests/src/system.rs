@@ -366,6 +366,7 @@ fn hub_config(setup: &Setup<'_>, dir: &Path, port: u16, web_port: u16) -> Result
                 "projects": setup.projects,
                 "domains": ["development"],
                 "sources": ["registry"],
+                "images": ["*"],
                 "defaultSource": "registry",
             },
         },

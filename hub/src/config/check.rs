@@ -101,6 +101,9 @@ impl Config {
                     ),
                 }
             }
+            if let Some(problem) = tenant.namespace_selector.problem() {
+                add(key("namespaceSelector"), &problem);
+            }
             if let Some(default) = &tenant.default_source
                 && !tenant.sources.contains(default)
             {

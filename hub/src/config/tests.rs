@@ -20,6 +20,7 @@ tenants:
     projects: [data-warehouse]
     domains: ['*']
     sources: [registry]
+    images: ['*']
     defaultSource: registry
 sources:
   registry: {kind: oci, registry: registry.example:5000}
@@ -31,7 +32,7 @@ flyteAdmins:
 fn a_whole_configuration_is_read() {
     let config = load_text(WHOLE).unwrap();
     assert_eq!(config.listen.address.port(), 7443);
-    assert!(config.tenants["warehouse"].namespaces[0].matches("data-dev"));
+    assert!(config.tenants["warehouse"].namespaces[0].matches("data-dev", "p", "d"));
 }
 
 #[test]

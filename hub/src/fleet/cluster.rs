@@ -11,6 +11,7 @@ use flyte_registration_crd::bounded;
 use jiff::Timestamp;
 
 use super::{Fleet, Key, Now, SessionId, entry::Entry, render::Shown};
+use crate::tenancy::Labels;
 
 /// Longest version of an agent that is kept, in bytes.
 const VERSION_MAX: usize = 64;
@@ -87,6 +88,19 @@ impl Dirt {
 
     pub fn forget(&mut self, key: &Key) {
         self.0.remove(key);
+    }
+}
+
+impl Cluster {
+    /// Thousands of resources of one namespace hold its labels once.
+    pub fn share_labels(&self, key: &Key, labels: &mut Arc<Labels>) {
+        let before = self.entries.range(..=key).next_back();
+        if let Some((neighbour, entry)) = before
+            && neighbour.namespace == key.namespace
+            && entry.observed.labels == *labels
+        {
+            *labels = Arc::clone(&entry.observed.labels);
+        }
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Failure {
     pub reason: Reason,
     /// For people.
     pub message: String,
+    /// The key of the configuration that decided it, where one did. Not for tenants.
+    pub rule: Option<String>,
     /// The other side asked not to come back sooner.
     pub retry_after: Option<Duration>,
 }

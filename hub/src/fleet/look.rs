@@ -45,10 +45,20 @@ impl Looks {
 }
 
 impl Entry {
-    /// Waits for the next look at something registered, and says when it is due. Those that a
-    /// new process finds registered are spread over the interval: a restart is no reason to
-    /// look at all of them at once.
-    pub(super) fn await_look(&mut self, look: Arc<Order>, now: Now) -> Option<Instant> {
+    /// Waits for the next look at something registered, and says when it is due: now, if it was
+    /// checked by other terms than are granted. Those that a new process finds registered are
+    /// spread over the interval: a restart is no reason to look at all of them at once.
+    pub(super) fn await_look(
+        &mut self,
+        look: Arc<Order>,
+        checked: &str,
+        now: Now,
+    ) -> Option<Instant> {
+        if checked != look.fingerprint {
+            self.looks.due = Some(now.instant);
+            self.phase = Phase::Waiting(look);
+            return Some(now.instant);
+        }
         let Some(interval) = self.interval() else {
             self.looks = Looks::default();
             return None;
@@ -90,7 +100,7 @@ impl Entry {
         let own = self.receipt.as_deref();
         let before = policy.receipt(cluster, &self.observed, own, &look);
         if let Some(before) = before
-            && let Some(after) = self.after(&before, &outcome, now)
+            && let Some(after) = self.after(&before, &outcome, &look, now)
         {
             let entities = if after.look_failed() {
                 self.entities()
@@ -123,7 +133,13 @@ impl Entry {
     }
 
     /// What is to be shown after a look; `None` when it is what is shown already.
-    fn after(&self, before: &Payload, outcome: &Outcome, now: Now) -> Option<Payload> {
+    fn after(
+        &self,
+        before: &Payload,
+        outcome: &Outcome,
+        look: &Order,
+        now: Now,
+    ) -> Option<Payload> {
         let found = outcome.failure.as_ref().map(|failure| Found {
             reason: failure.reason,
             message: bounded(&failure.message, MESSAGE_MAX / 2),
@@ -132,6 +148,9 @@ impl Entry {
             found,
             ..before.clone()
         };
+        if !after.look_failed() {
+            after.terms.clone_from(&look.fingerprint);
+        }
         let counts = outcome.counts.unwrap_or(before.counts);
         let package = outcome.package.as_ref().unwrap_or(&before.package);
         if after.found.is_some() {

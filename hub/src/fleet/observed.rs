@@ -1,7 +1,11 @@
 //! Objects as the agents see them, checked.
 
+use std::sync::Arc;
+
 use flyte_registration_crd::{FlyteRegistrationSpec, bounded, canonical};
 use flyte_registration_proto::hub::v1 as proto;
+
+use crate::tenancy::Labels;
 
 /// Largest spec that is accepted, in bytes. The CRD's own limits stay far below.
 pub const SPEC_MAX: usize = 256 * 1024;
@@ -11,6 +15,8 @@ const UID_MAX: usize = 128;
 const ANNOTATION_MAX: usize = 1024;
 /// Kubernetes' limit of field managers.
 const MANAGER_MAX: usize = 128;
+/// Largest labels of a namespace, in bytes. No agent of ours relays more.
+const LABELS_MAX: usize = 64 * 1024;
 
 /// A resource in its cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +45,8 @@ pub struct Observed {
     pub finalizer: bool,
     /// Value of the annotation that asks for another run.
     pub request: Option<String>,
+    /// The labels of its namespace. The same for all of them, and so shared.
+    pub labels: Arc<Labels>,
     /// The spec, or what is wrong with it.
     pub spec: Result<Box<FlyteRegistrationSpec>, String>,
     /// sha256 of the spec's canonical JSON.
@@ -59,6 +67,7 @@ impl Observed {
             && self.deleting == other.deleting
             && self.finalizer == other.finalizer
             && self.request == other.request
+            && self.labels == other.labels
             && self.spec_sha256 == other.spec_sha256
     }
 
@@ -71,6 +80,11 @@ impl Observed {
         if object.reconcile_requested_at.len() > ANNOTATION_MAX {
             return Err(Malformed("an annotation over the limit"));
         }
+        let labels = object.namespace_labels.iter();
+        let size: usize = labels.map(|(key, value)| key.len() + value.len()).sum();
+        if size > LABELS_MAX {
+            return Err(Malformed("labels over the limit"));
+        }
         let (spec, spec_sha256) = read_spec(&object.spec_json, object.oversized_spec_bytes);
         let observed = Self {
             uid: object.uid,
@@ -78,6 +92,7 @@ impl Observed {
             deleting: object.deleting,
             finalizer: object.finalizer,
             request: Some(object.reconcile_requested_at).filter(|request| !request.is_empty()),
+            labels: Arc::new(object.namespace_labels.into_iter().collect()),
             spec,
             spec_sha256,
             status_hash: object.status_hash.to_vec(),

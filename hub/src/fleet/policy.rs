@@ -1,6 +1,9 @@
 //! What follows from an object under the present policy. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use flyte_registration_crd::{ActivateLaunchPlans, DeletionPolicy, FlyteRegistrationSpec, Reason};
 
@@ -10,7 +13,7 @@ use crate::{
     package::{Activation, Options, Selection, Target},
     receipt,
     source::{Allowed, PackageRef, SourceConfig, Wanted, locate},
-    tenancy::{Denial, Extras, Question, Tenancy},
+    tenancy::{Denial, Extras, Grant, Question, Tenancy, Terms},
 };
 
 /// All that a judgement depends on besides the object.
@@ -66,6 +69,11 @@ pub struct Order {
     pub activation: Activation,
     /// Whether the project may be created if it is missing.
     pub create_project: bool,
+    /// What the package may have in it.
+    pub terms: Arc<Terms>,
+    /// Names the terms, and whose signatures are demanded: what was checked under the same name
+    /// need not be checked again.
+    pub fingerprint: String,
     /// Why now.
     pub occasion: Occasion,
 }
@@ -181,6 +189,7 @@ impl Policy {
         let question = Question {
             cluster: &id.cluster,
             namespace: &id.key.namespace,
+            labels: &observed.labels,
             project: &spec.workflow_project,
             domain: &spec.workflow_domain,
         };
@@ -192,25 +201,19 @@ impl Policy {
             raw_output_data_prefix: spec.raw_output_data_prefix.as_deref(),
             activate: activation != Activation::None,
         };
-        self.tenancy
-            .permit(&grant.tenant, &id.key.namespace, extras)?;
+        grant.terms.permit(&id.key.namespace, extras)?;
         let wanted = Wanted {
             uri: &spec.workflow_package_uri,
             version: &spec.workflow_version,
             digest: spec.digest.as_deref(),
         };
-        let allowed = Allowed {
-            default_source: grant.default_source.as_deref(),
-            sources: &grant.sources,
-            signatures: grant.signatures.as_ref(),
-        };
-        let package = locate(wanted, allowed, &self.sources).map_err(|error| {
-            let mut refusal = Refusal::new(error.reason(), error.to_string());
-            if refusal.reason == Reason::Denied {
-                refusal.rule = Some(format!("{}.sources", grant.rule));
-            }
-            refusal
-        })?;
+        let package = self.package(wanted, &grant)?;
+        let fingerprint = grant.terms.fingerprint(&(
+            &grant.signatures,
+            self.sources
+                .get(&package.source)
+                .and_then(SourceConfig::signatures),
+        ));
         Ok(Order {
             epoch: self
                 .epochs
@@ -236,8 +239,30 @@ impl Policy {
             },
             activation,
             create_project: grant.create_project,
+            terms: grant.terms,
+            fingerprint,
             occasion: Occasion::Change,
         })
+    }
+
+    /// Finds the package, and whether it may be this one.
+    pub(crate) fn package(&self, wanted: Wanted<'_>, grant: &Grant) -> Result<PackageRef, Refusal> {
+        let allowed = Allowed {
+            default_source: grant.default_source.as_deref(),
+            sources: &grant.sources,
+            signatures: grant.signatures.as_ref(),
+        };
+        let package = locate(wanted, allowed, &self.sources).map_err(|error| {
+            let mut refusal = Refusal::new(error.reason(), error.to_string());
+            if refusal.reason == Reason::Denied {
+                refusal.rule = Some(format!("{}.sources", grant.rule));
+            }
+            refusal
+        })?;
+        let source = self.sources.get(&package.source);
+        let path = source.map(|source| package.place.below(source));
+        grant.permit(path.unwrap_or_default(), package.pinned.is_some())?;
+        Ok(package)
     }
 
     /// The payload of a receipt that covers `order`, whatever request it answers.

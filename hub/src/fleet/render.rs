@@ -151,6 +151,7 @@ impl Entry {
             completed_at: millis(now.wall),
             attempts: self.attempts,
             request: self.observed.request.clone(),
+            terms: order.fingerprint.clone(),
             found: None,
             status_hash: String::new(),
         };

@@ -16,13 +16,14 @@ impl Fleet {
     pub(super) fn observe(
         &mut self,
         id: ObjectId,
-        observed: Observed,
+        mut observed: Observed,
         now: Now,
     ) -> Result<(), Refused> {
         let max_objects = self.settings.max_objects;
         let Some(cluster) = self.clusters.get_mut(&id.cluster) else {
             return Ok(());
         };
+        cluster.share_labels(&id.key, &mut observed.labels);
         if let Some(snapshot) = &mut cluster.snapshot {
             snapshot.seen.insert(id.key.clone());
         }
@@ -130,10 +131,11 @@ impl Fleet {
                 self.await_record(id, refusal);
             }
             Verdict::Done(payload, look) => {
+                let checked = payload.terms.clone();
                 if !(again && entry.reason() == Some(payload.reason())) {
                     entry.shown = Shown::Receipt(payload);
                 }
-                if let Some(due) = entry.await_look(Arc::new(*look), now) {
+                if let Some(due) = entry.await_look(Arc::new(*look), &checked, now) {
                     self.queue.push(entry.share(id), id.clone(), Some(due));
                     self.wake.work = true;
                 }

@@ -7,6 +7,7 @@ mod receipts;
 mod record;
 mod sessions;
 mod sources;
+mod terms;
 mod view;
 mod work;
 
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     receipt,
-    tenancy::{Glob, Tenancy, Tenant},
+    tenancy::{Glob, LabelSelector, NamespacePattern, Tenancy, Tenant},
 };
 use flyte_registration_crd::{Counts, Package, canonical};
 use flyte_registration_proto::hub::v1 as proto;
@@ -141,27 +142,44 @@ fn settings() -> Settings {
 }
 
 fn policy(namespaces: &[&str], epoch: &str) -> Policy {
+    policy_of(tenant(namespaces), epoch)
+}
+
+fn tenant(namespaces: &[&str]) -> Tenant {
     let globs = |patterns: &[&str]| {
         patterns
             .iter()
             .map(|glob| Glob::try_from((*glob).to_owned()).unwrap())
             .collect()
     };
-    let tenant = Tenant {
+    Tenant {
         clusters: globs(&[EAST]),
-        namespaces: globs(namespaces),
+        namespaces: namespaces
+            .iter()
+            .map(|pattern| NamespacePattern::try_from((*pattern).to_owned()).unwrap())
+            .collect(),
+        namespace_selector: LabelSelector::default(),
         flyte_admin: "main".to_owned(),
         projects: globs(&["etl"]),
         domains: globs(&["development"]),
         sources: vec!["registry".to_owned(), "other".to_owned()],
         default_source: Some("registry".to_owned()),
+        package_prefixes: None,
         signatures: None,
+        require_digest: false,
+        images: globs(&["*"]),
         service_accounts: globs(&["etl-*"]),
         iam_roles: Vec::new(),
         raw_output_data_prefixes: Vec::new(),
+        privileged: false,
+        host_namespaces: false,
+        host_paths: Vec::new(),
         activate_launch_plans: true,
         create_projects: false,
-    };
+    }
+}
+
+fn policy_of(tenant: Tenant, epoch: &str) -> Policy {
     let source = |registry: &str| {
         serde_json::from_value(json!({"kind": "oci", "registry": registry})).unwrap()
     };
@@ -230,6 +248,7 @@ fn failure(reason: Reason) -> Outcome {
     let failure = Failure {
         reason,
         message: "because".to_owned(),
+        rule: None,
         retry_after: None,
     };
     Outcome {

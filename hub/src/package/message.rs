@@ -24,11 +24,14 @@ pub(crate) fn repeated<'a>(
     message: &'a DynamicMessage,
     name: &str,
 ) -> impl Iterator<Item = &'a DynamicMessage> {
+    list(message, name).iter().filter_map(Value::as_message)
+}
+
+/// The values in a repeated field.
+pub(super) fn list<'a>(message: &'a DynamicMessage, name: &str) -> &'a [Value] {
     borrowed(message, name)
         .and_then(Value::as_list)
         .unwrap_or_default()
-        .iter()
-        .filter_map(Value::as_message)
 }
 
 /// The text in a field; empty if it is not set.

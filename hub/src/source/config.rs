@@ -72,6 +72,14 @@ fn wrong(checks: impl IntoIterator<Item = (bool, &'static str, &'static str)>) -
 }
 
 impl SourceConfig {
+    /// Whose signatures its packages must have.
+    pub fn signatures(&self) -> Option<&SignaturesConfig> {
+        match self {
+            Self::Oci(source) => source.signatures.as_ref(),
+            Self::Artifactory(_) | Self::Http(_) => None,
+        }
+    }
+
     /// How it is reached.
     pub(super) fn connection(&self) -> &ConnectionConfig {
         match self {

@@ -192,6 +192,28 @@ pub fn locate(
 }
 
 impl Place {
+    /// Its path below `source`, to which it belongs; without tag, digest and query.
+    pub fn below(&self, source: &SourceConfig) -> &str {
+        let (path, reach) = match (self, source) {
+            (Self::Oci { repository, .. }, SourceConfig::Oci(source)) => {
+                (repository.as_str(), Some(source.registry.prefix.len()))
+            }
+            (Self::File(url), SourceConfig::Artifactory(source)) => {
+                let reach = file::reach(&source.url, source.prefix.as_str(), url);
+                (url.as_str(), reach)
+            }
+            (Self::File(url), SourceConfig::Http(source)) => {
+                (url.as_str(), file::reach(&source.url, "", url))
+            }
+            _ => ("", None),
+        };
+        let rest = reach
+            .and_then(|reach| path.get(reach..))
+            .unwrap_or_default();
+        let rest = rest.split('?').next().unwrap_or_default();
+        rest.trim_start_matches('/')
+    }
+
     /// Without tag and digest, which no source depends on.
     fn bare(&self) -> String {
         match self {

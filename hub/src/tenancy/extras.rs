@@ -1,6 +1,6 @@
-//! What a tenant may ask for beyond registration.
+//! What a spec may ask for beyond registration.
 
-use super::{Denial, Glob, Tenancy, any};
+use super::{Denial, Glob, Grant, Terms, any, terms::leads_elsewhere};
 
 /// What a resource asks for beyond registration.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,44 +15,64 @@ pub struct Extras<'a> {
     pub activate: bool,
 }
 
-impl Tenancy {
-    /// Whether `namespace` may have `extras` under `tenant`. A tenant that is not there allows none.
-    pub fn permit(&self, tenant: &str, namespace: &str, extras: Extras<'_>) -> Result<(), Denial> {
-        let known = self.tenants.get(tenant);
+impl Terms {
+    /// Whether `namespace` may have `extras`.
+    pub fn permit(&self, namespace: &str, extras: Extras<'_>) -> Result<(), Denial> {
         let denied = |field, what: &str| Denial {
-            rule: format!("tenants.{tenant}.{field}"),
+            rule: format!("{}.{field}", self.rule),
             message: format!("namespace {namespace} may not {what}"),
         };
-        let allowed =
-            |wanted: &str, globs: Option<&Vec<Glob>>| globs.is_some_and(|globs| any(globs, wanted));
-        if let Some(name) = extras.service_account
-            && !allowed(name, known.map(|tenant| &tenant.service_accounts))
-        {
-            let what = format!("use the service account {name}");
+        let refused =
+            |wanted: Option<&str>, globs: &[Glob]| wanted.is_some_and(|wanted| !any(globs, wanted));
+        let Extras {
+            service_account,
+            iam_role,
+            raw_output_data_prefix,
+            activate,
+        } = extras;
+        if refused(service_account, &self.service_accounts) {
+            let what = format!(
+                "use the service account {}",
+                service_account.unwrap_or_default()
+            );
             return Err(denied("serviceAccounts", &what));
         }
-        if let Some(name) = extras.iam_role
-            && !allowed(name, known.map(|tenant| &tenant.iam_roles))
-        {
-            return Err(denied("iamRoles", &format!("use the IAM role {name}")));
+        if refused(iam_role, &self.iam_roles) {
+            let what = format!("use the IAM role {}", iam_role.unwrap_or_default());
+            return Err(denied("iamRoles", &what));
         }
-        if let Some(prefix) = extras.raw_output_data_prefix
-            && (leads_elsewhere(prefix)
-                || !allowed(prefix, known.map(|tenant| &tenant.raw_output_data_prefixes)))
+        if refused(raw_output_data_prefix, &self.raw_output_data_prefixes)
+            || raw_output_data_prefix.is_some_and(leads_elsewhere)
         {
+            let prefix = raw_output_data_prefix.unwrap_or_default();
             let what = format!("put raw output into {prefix}");
             return Err(denied("rawOutputDataPrefixes", &what));
         }
-        if extras.activate && !known.is_some_and(|tenant| tenant.activate_launch_plans) {
+        if activate && !self.activate {
             return Err(denied("activateLaunchPlans", "activate launch plans"));
         }
         Ok(())
     }
 }
 
-/// Whether a prefix may mean another place than its text says, so that a glob that matches it
-/// proves nothing: FlyteAdmin reads such locations as URLs.
-fn leads_elsewhere(prefix: &str) -> bool {
-    prefix.contains(['%', '?', '#', '\\'])
-        || prefix.split('/').any(|part| part == "." || part == "..")
+impl Grant {
+    /// Whether the package at `path` below its source may be registered, pinned by a digest or not.
+    pub fn permit(&self, path: &str, pinned: bool) -> Result<(), Denial> {
+        let denied = |field, message| Denial {
+            rule: format!("{}.{field}", self.rule),
+            message,
+        };
+        if let Some(prefixes) = &self.package_prefixes
+            && !prefixes.iter().any(|prefix| prefix.holds(path))
+        {
+            let message = format!("the tenant may not register the package {path} of its source");
+            return Err(denied("packagePrefixes", message));
+        }
+        if self.require_digest && !pinned {
+            let message =
+                "the package must be pinned: set spec.digest, or a digest in workflowPackageUri";
+            return Err(denied("requireDigest", message.to_owned()));
+        }
+        Ok(())
+    }
 }

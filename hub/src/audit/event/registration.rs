@@ -144,7 +144,10 @@ pub fn ended(origin: &Origin, order: &Order, outcome: &Outcome, at: Timestamp) -
         Reason::Denied => Kind::RegistrationDenied,
         _ => Kind::RegistrationFailed,
     };
-    let message = outcome.failure.as_ref().map(|failure| &failure.message);
+    let failure = outcome.failure.as_ref();
+    let message = failure.map(|failure| &failure.message);
+    let rule = failure.and_then(|failure| failure.rule.as_ref());
+    let rule = rule.unwrap_or(&order.rule);
     let digest = outcome
         .package
         .as_ref()
@@ -156,7 +159,7 @@ pub fn ended(origin: &Origin, order: &Order, outcome: &Outcome, at: Timestamp) -
     let data = Data {
         decision: Decision {
             allowed: reason != Reason::Denied,
-            rule: &order.rule,
+            rule,
         },
         outcome: Some(Ended {
             reason,
@@ -173,7 +176,7 @@ pub fn ended(origin: &Origin, order: &Order, outcome: &Outcome, at: Timestamp) -
     let id = [
         order.flyte_admin.as_str(),
         &order.epoch,
-        &order.rule,
+        rule,
         digest.unwrap_or_default(),
         reason.as_str(),
     ];

@@ -58,6 +58,8 @@ fn order() -> Order {
         options: Options::default(),
         activation: Activation::All,
         create_project: false,
+        terms: Arc::default(),
+        fingerprint: String::new(),
         occasion: Occasion::Change,
     }
 }
@@ -103,6 +105,7 @@ fn failure(reason: Reason) -> Outcome {
         failure: Some(Failure {
             reason,
             message: "because".to_owned(),
+            rule: None,
             retry_after: None,
         }),
         ..Outcome::default()
