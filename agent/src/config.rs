@@ -53,8 +53,14 @@ pub struct Hub {
     /// PEM file of the CAs that may have signed the hub's certificate. Without one: the
     /// system's. Read again at each connection.
     pub ca_file: Option<PathBuf>,
-    /// File with the token that says which cluster this is. Read again at each connection.
+    /// File with a token of the cluster's service account for the hub, as the kubelet projects it.
+    /// Read again at each connection.
     pub token_file: Option<PathBuf>,
+    /// PEM file with a client certificate, by which the hub knows the cluster as well or instead.
+    /// Read again at each connection.
+    pub cert_file: Option<PathBuf>,
+    /// PEM file with its key.
+    pub key_file: Option<PathBuf>,
     /// Allows `http://` to another host: token and resources then cross the network in the
     /// clear.
     pub insecure: bool,
@@ -112,6 +118,8 @@ impl Default for Hub {
             endpoint: "https://flyte-registration-hub:7443".to_owned(),
             ca_file: None,
             token_file: None,
+            cert_file: None,
+            key_file: None,
             insecure: false,
             unreachable_after: Duration::from_secs(30),
         }

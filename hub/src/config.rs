@@ -18,7 +18,7 @@ use figment::{
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::{audit, package, registrar, source, tenancy};
+use crate::{audit, identity, package, registrar, source, tenancy};
 
 mod check;
 pub mod duration;
@@ -38,14 +38,15 @@ pub struct Config {
     pub listen: Listen,
     /// Health, metrics.
     pub web: Web,
-    /// What must survive a restart: the key of the receipts, audit events.
+    /// What must survive a restart: the key of the receipts, which cluster goes by which name, audit
+    /// events.
     pub state_dir: StateDir,
     /// What happens, on record.
     pub audit: audit::AuditConfig,
     /// Downloaded packages. May be lost.
     pub cache: source::CacheConfig,
     /// The clusters whose agents may connect, by name.
-    pub clusters: BTreeMap<String, Cluster>,
+    pub clusters: BTreeMap<String, identity::ClusterConfig>,
     /// Who may register what, by tenant.
     pub tenants: BTreeMap<String, tenancy::Tenant>,
     /// Where packages come from, by name.
@@ -80,6 +81,8 @@ pub struct Tls {
     pub cert_file: PathBuf,
     /// PEM file with the private key.
     pub key_file: PathBuf,
+    /// PEM file with the authorities of the agents' certificates. Without it none is asked for.
+    pub client_ca_file: Option<PathBuf>,
 }
 
 /// Health and metrics.
@@ -94,14 +97,6 @@ pub struct Web {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct StateDir(pub PathBuf);
-
-/// A cluster whose agent may connect.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Cluster {
-    /// File with the token that the agent presents. Read again at each connection.
-    pub token_file: PathBuf,
-}
 
 /// How work is spread and repeated.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -140,6 +135,11 @@ pub struct Session {
     pub max_objects: usize,
     /// Most sessions at a time, those that have not said Hello included.
     pub max_sessions: usize,
+    /// Most of them of one cluster. More than one overlap only while an agent connects anew.
+    pub max_sessions_per_cluster: usize,
+    /// How fast an agent may speak for long; each 16 KiB of a message count as one. It may be ahead
+    /// by ten seconds; beyond that it is read more slowly.
+    pub max_messages_per_second: u32,
 }
 
 /// Logging.
@@ -206,6 +206,8 @@ impl Default for Session {
             max_age: Duration::from_hours(1),
             max_objects: 20_000,
             max_sessions: 5_000,
+            max_sessions_per_cluster: 8,
+            max_messages_per_second: 1_000,
         }
     }
 }
@@ -291,6 +293,11 @@ fn told(error: &figment::Error) -> String {
 }
 
 impl Config {
+    /// The directory that holds the clusters' uids.
+    pub fn pins_dir(&self) -> PathBuf {
+        self.state_dir.0.join("clusters")
+    }
+
     /// The file that holds the key of the receipts.
     pub fn receipt_key_file(&self) -> PathBuf {
         self.state_dir.0.join("receipt.key")

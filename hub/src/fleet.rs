@@ -24,6 +24,7 @@ mod policy;
 mod queue;
 mod record;
 mod render;
+mod scope;
 mod session;
 mod settle;
 mod sources;
@@ -35,6 +36,7 @@ pub use handle::FleetHandle;
 pub use observed::{Key, Malformed, Observed, SPEC_MAX};
 pub use policy::{Changed, Occasion, Order, Policy, Refusal};
 pub use record::{Asked, Origin, Unrecorded};
+pub use scope::Scope;
 pub use session::Up;
 
 use cluster::Cluster;

@@ -6,18 +6,31 @@ use flyte_registration_proto::hub::v1::{
     AgentMessage, HubMessage,
     registration_hub_server::{RegistrationHub, RegistrationHubServer},
 };
-use tokio::sync::{Semaphore, mpsc};
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 
-use crate::{config, fleet::FleetHandle, metrics::Metrics};
+use crate::{
+    config,
+    fleet::FleetHandle,
+    identity::{Identities, Presented},
+    metrics::Metrics,
+};
 
+mod authentication;
+mod pace;
+mod pins;
+mod places;
 mod session;
-mod tokens;
+mod tenure;
 mod wire;
 
-pub use tokens::Tokens;
+pub use authentication::Authentication;
+pub use pins::Pins;
+
+use places::Places;
 
 /// Largest message of the stream, in bytes.
 pub const MESSAGE_MAX: usize = 4 * 1024 * 1024;
@@ -28,31 +41,35 @@ const OUTGOING: usize = 16;
 #[derive(Debug)]
 pub struct Gateway {
     fleet: FleetHandle,
-    tokens: Tokens,
+    identities: watch::Receiver<Arc<Identities>>,
+    pins: Pins,
     settings: config::Session,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
     metrics: Arc<Metrics>,
     sessions: TaskTracker,
     drain: CancellationToken,
 }
 
 impl Gateway {
-    /// A gateway to `fleet`. Its sessions are asked to end when `drain` is cancelled, and are
-    /// tracked by `sessions`.
+    /// A gateway to `fleet` for those that `identities` knows; when they change, open sessions are
+    /// looked at again. Its sessions are asked to end when `drain` is cancelled, and are tracked by
+    /// `sessions`.
     pub fn new(
         fleet: FleetHandle,
-        tokens: Tokens,
+        identities: watch::Receiver<Arc<Identities>>,
+        pins: Pins,
         settings: config::Session,
         metrics: Arc<Metrics>,
         sessions: TaskTracker,
         drain: CancellationToken,
     ) -> Self {
-        let places = Arc::new(Semaphore::new(settings.max_sessions));
+        let places = Places::new(settings.max_sessions, settings.max_sessions_per_cluster);
         Self {
             fleet,
-            tokens,
+            identities,
+            pins,
             settings,
-            places,
+            places: Arc::new(places),
             metrics,
             sessions,
             drain,
@@ -75,23 +92,25 @@ impl RegistrationHub for Gateway {
         &self,
         request: Request<Streaming<AgentMessage>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+        let peer = request.remote_addr();
+        let presented = presented(request.metadata());
+        let known = Arc::clone(&self.identities.borrow());
+        let authenticated = known.authenticate(&presented, Timestamp::now()).await;
+        Authentication::of(&authenticated).tell(peer, &self.metrics);
+        // One text for all causes: a stranger learns nothing.
+        let identity = authenticated.map_err(|_| {
+            Status::unauthenticated("the hub knows no cluster by what this agent shows")
+        })?;
+        let place = self.places.take(&identity.cluster).ok_or_else(|| {
             Status::resource_exhausted("the hub has as many sessions as it may have")
         })?;
-        let presented = request
-            .metadata()
-            .get("authorization")
-            .and_then(|value| value.to_str().ok());
-        let Some(cluster) = self.tokens.identify(presented) else {
-            self.metrics.session_refused();
-            // One text for all causes: a stranger learns nothing.
-            return Err(Status::unauthenticated(
-                "the token is not that of a known cluster",
-            ));
-        };
         let (outgoing, messages) = mpsc::channel(OUTGOING);
         let session = session::Session {
-            cluster,
+            identity,
+            presented,
+            peer,
+            identities: self.identities.clone(),
+            pins: self.pins.clone(),
             fleet: self.fleet.clone(),
             settings: self.settings.clone(),
             metrics: Arc::clone(&self.metrics),
@@ -104,5 +123,20 @@ impl RegistrationHub for Gateway {
             drop(place);
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(messages))))
+    }
+}
+
+/// What the caller shows. Another scheme than Bearer is nothing.
+fn presented(metadata: &MetadataMap) -> Presented {
+    let header = metadata
+        .get("authorization")
+        .and_then(|value| value.to_str().ok());
+    let token = header
+        .and_then(|header| header.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim().into());
+    Presented {
+        token,
+        certificates: None,
     }
 }

@@ -8,6 +8,7 @@ pub mod config;
 pub mod fleet;
 mod flight;
 pub mod gateway;
+pub mod identity;
 pub mod inspect;
 pub mod metrics;
 pub mod package;

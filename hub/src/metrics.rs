@@ -24,7 +24,7 @@ pub struct Metrics {
     jobs: Family<JobLabels, Counter>,
     job_seconds: Histogram,
     sessions: Counter,
-    refusals: Counter,
+    refusals: Family<RefusalLabels, Counter>,
     messages: Family<DirectionLabels, Counter>,
     reloads: Family<ReloadLabels, Counter>,
     last_reload: Gauge,
@@ -42,6 +42,11 @@ struct ReloadLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabels {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DirectionLabels {
     direction: &'static str,
 }
@@ -53,7 +58,7 @@ impl Metrics {
         let jobs = Family::default();
         let job_seconds = Histogram::new(exponential_buckets(0.01, 2.0, 14));
         let (sessions, refusals, messages) =
-            (Counter::default(), Counter::default(), Family::default());
+            (Counter::default(), Family::default(), Family::default());
         registry.register(
             "jobs",
             "Pieces of work that ended, by the reason that they left",
@@ -71,7 +76,7 @@ impl Metrics {
         );
         registry.register(
             "sessions_refused",
-            "Sessions of agents that were refused",
+            "Sessions that were refused, by reason; strangers count",
             refusals.clone(),
         );
         registry.register(
@@ -128,8 +133,8 @@ impl Metrics {
     }
 
     /// A session was refused.
-    pub fn session_refused(&self) {
-        self.refusals.inc();
+    pub fn session_refused(&self, reason: &'static str) {
+        self.refusals.get_or_create(&RefusalLabels { reason }).inc();
     }
 
     /// A message came from an agent.

@@ -14,6 +14,7 @@ use std::{
 use tokio::{
     fs,
     signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
     time::{MissedTickBehavior, interval},
 };
 use tracing::{error, info, warn};
@@ -22,6 +23,7 @@ use crate::{
     audit::Audit,
     config::{self, Config},
     fleet::{Changed, FleetHandle, Policy},
+    identity::Identities,
     metrics::Metrics,
     receipt,
     work::{PartsError, Runner},
@@ -37,6 +39,7 @@ pub(crate) struct Reload {
     pub files: Vec<PathBuf>,
     pub config: Config,
     pub receipts: receipt::Key,
+    pub identities: watch::Sender<Arc<Identities>>,
     pub fleet: FleetHandle,
     pub runner: Arc<Runner>,
     pub metrics: Arc<Metrics>,
@@ -99,8 +102,13 @@ impl Reload {
         let policy = Policy::new(&config, self.receipts.clone());
         // Work that the new policy allows finds the parts that it names.
         self.runner.replace_parts(parts);
-        self.fleet
-            .with(|fleet, now| fleet.replace_policy(policy, &changed, now));
+        self.identities.send_modify(|known| {
+            *known = Arc::new(Identities::new(&config.clusters, Some(known)));
+        });
+        self.fleet.with(|fleet, now| {
+            fleet.keep_clusters(|name| config.clusters.contains_key(name), now);
+            fleet.replace_policy(policy, &changed, now);
+        });
         self.config = config;
         Ok(fixed)
     }

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    sync::watch,
     task::JoinSet,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -17,7 +18,8 @@ use crate::{
     audit::{self, Audit},
     config::{self, Config, LogFormat},
     fleet::{Fleet, FleetHandle, Policy, Settings},
-    gateway::{Gateway, Tokens},
+    gateway::{Gateway, Pins},
+    identity::Identities,
     metrics::Metrics,
     receipt,
     reload::{self, Reload},
@@ -62,15 +64,11 @@ pub async fn serve(files: Vec<PathBuf>) -> anyhow::Result<()> {
     // Sessions are asked to leave first; only then does everything else stop.
     let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
     let sessions = TaskTracker::new();
-    let tokens = Tokens::new(
-        config
-            .clusters
-            .iter()
-            .map(|(name, cluster)| (name.clone(), cluster.token_file.clone())),
-    );
+    let (identities, known) = watch::channel(Arc::new(Identities::new(&config.clusters, None)));
     let gateway = Gateway::new(
         fleet.clone(),
-        tokens,
+        known,
+        Pins::new(config.pins_dir()),
         config.session.clone(),
         Arc::clone(&metrics),
         sessions.clone(),
@@ -90,6 +88,7 @@ pub async fn serve(files: Vec<PathBuf>) -> anyhow::Result<()> {
         files,
         config: config.clone(),
         receipts,
+        identities,
         fleet: fleet.clone(),
         runner: Arc::clone(&runner),
         metrics: Arc::clone(&metrics),

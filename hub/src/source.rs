@@ -29,6 +29,7 @@ pub(crate) mod throttle;
 
 pub use cache::{Blob, Cache};
 pub use client::ClientError;
+pub(crate) use client::{USER_AGENT, certificates};
 pub use config::{
     ArtifactoryConfig, CacheConfig, ConnectionConfig, CredentialsConfig, HttpConfig, OciConfig,
     SignaturesConfig, SourceConfig,

@@ -19,7 +19,7 @@ use anyhow::Result;
 use reqwest::Client;
 
 pub use access_log::Request;
-pub use apiserver::ApiServer;
+pub use apiserver::{AccountKey, ApiServer};
 pub use aws::{Aws, Call as AwsCall};
 pub use cosign::SigningKey;
 pub use etcd::Etcd;

@@ -43,7 +43,28 @@ pub struct Setup<'a> {
     pub agent: Value,
 }
 
+/// For whom the agents' tokens are.
+pub const AUDIENCE: &str = "flyte-registration-hub";
+/// How long they are good: nothing writes new ones, and a demo may be looked at for hours.
+const TOKENS_LAST: &str = "24h";
+
 impl Setup<'_> {
+    /// The namespace that the agents run in.
+    pub fn system_namespace(&self) -> String {
+        format!("system-{}", self.name)
+    }
+
+    /// The agents' service account in there.
+    pub fn service_account(&self) -> String {
+        format!("agent-{}", self.system_namespace())
+    }
+
+    /// How tokens name it.
+    pub fn subject(&self) -> String {
+        let (namespace, account) = (self.system_namespace(), self.service_account());
+        format!("system:serviceaccount:{namespace}:{account}")
+    }
+
     /// The namespace in which tenants' resources stand. It exists in each cluster.
     pub fn tenant_namespace(&self) -> String {
         format!("data-{}", self.name)
@@ -74,7 +95,7 @@ impl<'a> System<'a> {
     pub async fn start_with(setup: Setup<'a>, env: &[(&str, &str)]) -> Result<Self> {
         let dir = run_dir(&format!("{}-hub", setup.name))?;
         let (hub_port, web_port) = (free_port()?, free_port()?);
-        let config = hub_config(&setup, &dir, hub_port, web_port)?;
+        let config = hub_config(&setup, &dir, hub_port, web_port).await?;
         let hub = peers::hub(&dir, &config.to_string(), env)?;
         let mut system = Self {
             hub,
@@ -329,7 +350,7 @@ pub async fn push(
         .to_owned())
 }
 
-fn hub_config(setup: &Setup<'_>, dir: &Path, port: u16, web_port: u16) -> Result<Value> {
+async fn hub_config(setup: &Setup<'_>, dir: &Path, port: u16, web_port: u16) -> Result<Value> {
     let authority = Authority::new("hub CA")?;
     authority.write(dir)?;
     let files = authority.issue(dir, "hub", &["hub"])?;
@@ -344,10 +365,8 @@ fn hub_config(setup: &Setup<'_>, dir: &Path, port: u16, web_port: u16) -> Result
         None => source["plainHttp"] = true.into(),
     }
     let mut clusters = json!({});
-    for name in CLUSTERS.iter().take(setup.clusters.len()) {
-        let file = token_file(dir, name);
-        fs::write(&file, format!("token-of-{name}-{}", setup.name))?;
-        clusters[name] = json!({"tokenFile": file});
+    for (name, cluster) in CLUSTERS.iter().zip(setup.clusters) {
+        clusters[name] = json!({"token": token_config(setup, cluster, name, dir).await?});
     }
     let mut config = json!({
         "listen": {
@@ -382,8 +401,22 @@ fn hub_config(setup: &Setup<'_>, dir: &Path, port: u16, web_port: u16) -> Result
     Ok(config)
 }
 
-fn token_file(dir: &Path, cluster: &str) -> PathBuf {
-    dir.join(format!("{cluster}.token"))
+/// The keys of the first cluster are in a file, those of the others are discovered.
+async fn token_config(
+    setup: &Setup<'_>,
+    cluster: &ApiServer,
+    name: &str,
+    dir: &Path,
+) -> Result<Value> {
+    let mut token = json!({"issuer": cluster.issuer(), "subject": setup.subject()});
+    if name == CLUSTERS[0] {
+        let file = dir.join(format!("{name}.jwks"));
+        fs::write(&file, cluster.jwks().await?)?;
+        token["jwksFile"] = json!(file);
+    } else {
+        token["caFile"] = json!(cluster.authority_file());
+    }
+    Ok(token)
 }
 
 /// Puts `over` over `value`: objects key by key, all else whole.
@@ -407,7 +440,7 @@ async fn start_agent(
     hub_port: u16,
 ) -> Result<(Process, String)> {
     let cluster = &setup.clusters[index];
-    let namespace = format!("system-{}", setup.name);
+    let namespace = setup.system_namespace();
     install_crds(cluster).await?;
     for namespace in [&namespace, &setup.tenant_namespace()] {
         let manifest =
@@ -418,15 +451,24 @@ async fn start_agent(
     // The second one is for tests that change which namespaces are watched.
     let watched = (!all).then(|| format!("{},{namespace}", setup.tenant_namespace()));
     let account = install_role(cluster, &namespace, watched.as_deref()).await?;
+    ensure!(
+        account == setup.service_account(),
+        "the chart calls it {account}"
+    );
     let kubeconfig = cluster.kubeconfig_for(&namespace, &account).await?;
 
     let dir = run_dir(&format!("{}-agent-{}", setup.name, CLUSTERS[index]))?;
+    let token_file = dir.join("token");
+    let token = cluster
+        .token(&namespace, &account, AUDIENCE, TOKENS_LAST)
+        .await?;
+    fs::write(&token_file, token)?;
     let web = format!("127.0.0.1:{}", free_port()?);
     let mut config = json!({
         "hub": {
             "endpoint": format!("https://127.0.0.1:{hub_port}"),
             "caFile": hub_dir.join("ca.pem"),
-            "tokenFile": token_file(hub_dir, CLUSTERS[index]),
+            "tokenFile": token_file,
             "unreachableAfter": "2s",
         },
         "kubeconfig": kubeconfig,

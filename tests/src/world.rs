@@ -3,7 +3,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     install::install,
-    peers::{ApiServer, FlyteAdmin, Registry, RegistryOptions},
+    peers::{AccountKey, ApiServer, FlyteAdmin, Registry, RegistryOptions},
 };
 
 /// The projects that the shared `FlyteAdmin` has.
@@ -11,7 +11,7 @@ pub const PROJECTS: [&str; 3] = ["flytesnacks", "data-warehouse", "team-a"];
 
 /// The peers that all end-to-end tests of one process share: each test uses namespaces and repositories of its own.
 pub struct World {
-    /// Two Kubernetes clusters.
+    /// Two Kubernetes clusters. The keys of the second can be discovered from its issuer.
     pub clusters: [ApiServer; 2],
     /// An OCI registry with TLS and a password.
     pub registry: Registry,
@@ -30,9 +30,10 @@ impl World {
         let registry = Registry::start("registry", RegistryOptions::default());
         let (a, b, registry) = tokio::try_join!(
             ApiServer::start("cluster-a"),
-            ApiServer::start("cluster-b"),
+            ApiServer::start_with("cluster-b", AccountKey::Rsa),
             registry
         )?;
+        b.publish_keys().await?;
         Ok(Self {
             clusters: [a, b],
             registry,

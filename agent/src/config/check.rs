@@ -43,6 +43,17 @@ impl Config {
         if let Err(message) = self.endpoint() {
             require(false, "hub.endpoint", message);
         }
+        let certificate = (self.hub.cert_file.is_some(), self.hub.key_file.is_some());
+        require(
+            certificate.0 == certificate.1,
+            "hub.certFile",
+            "goes with hub.keyFile".to_owned(),
+        );
+        require(
+            !certificate.0 || self.hub.endpoint.starts_with("https://"),
+            "hub.certFile",
+            "is for https:// alone".to_owned(),
+        );
         let names: BTreeSet<&String> = self.namespaces.iter().collect();
         require(
             names.len() == self.namespaces.len(),

@@ -14,7 +14,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{
     Request, Streaming,
     metadata::{AsciiMetadataValue, errors::InvalidMetadataValue},
-    transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
 
 use super::{Ended, Terms};
@@ -28,8 +28,8 @@ const HELLO: Duration = Duration::from_secs(10);
 const KEEPALIVE: Duration = Duration::from_secs(20);
 /// Longest wait for the answer to one.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest token, in bytes.
-const TOKEN_MAX: usize = 16 * 1024;
+/// Longest token, in bytes: what the hub reads.
+const TOKEN_MAX: usize = 8 * 1024;
 
 /// A stream that the hub has welcomed.
 #[derive(Debug)]
@@ -115,12 +115,18 @@ async fn channel(hub: &config::Hub) -> Result<Channel, ConnectError> {
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .keep_alive_while_idle(true);
     if hub.endpoint.starts_with("https://") {
-        let tls = match &hub.ca_file {
+        let mut tls = match &hub.ca_file {
             Some(file) => {
                 ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(file).await?))
             }
             None => ClientTlsConfig::new().with_native_roots(),
         };
+        if let (Some(certificate), Some(key)) = (&hub.cert_file, &hub.key_file) {
+            tls = tls.identity(Identity::from_pem(
+                read(certificate).await?,
+                read(key).await?,
+            ));
+        }
         endpoint = endpoint.tls_config(tls).map_err(ConnectError::Connect)?;
     }
     endpoint.connect().await.map_err(ConnectError::Connect)

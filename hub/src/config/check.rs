@@ -70,6 +70,37 @@ impl Config {
         for (key, message) in self.audit.problems() {
             add(format!("audit.{key}"), message);
         }
+        if self.session.max_sessions_per_cluster < 2 || self.session.max_messages_per_second == 0 {
+            add(
+                "session".to_owned(),
+                "maxSessionsPerCluster must be at least 2, maxMessagesPerSecond at least 1",
+            );
+        }
+        for (index, (name, cluster)) in self.clusters.iter().enumerate() {
+            let key = |below: &str| format!("clusters.{name}.{below}");
+            if !is_cluster_name(name) {
+                add(
+                    format!("clusters.{name}"),
+                    "must be named by letters, digits, '-', '_' and '.', and begin with a letter or digit",
+                );
+            }
+            for (below, message) in cluster.problems() {
+                add(key(below), message);
+            }
+            let authorities = self
+                .listen
+                .tls
+                .as_ref()
+                .and_then(|tls| tls.client_ca_file.as_ref());
+            if cluster.certificate.is_some() && authorities.is_none() {
+                add(key("certificate"), "wants listen.tls.clientCaFile");
+            }
+            for (other_name, other) in self.clusters.iter().take(index) {
+                for (below, shared) in cluster.clashes(other) {
+                    add(key(below), &format!("{shared} clusters.{other_name}"));
+                }
+            }
+        }
         for (name, admin) in &self.flyte_admins {
             if let Err(error) = admin.check() {
                 add(format!("flyteAdmins.{name}"), &error.to_string());
@@ -121,4 +152,13 @@ impl Config {
         }
         problems
     }
+}
+
+/// It is the name of a file below `stateDir`, too.
+fn is_cluster_name(name: &str) -> bool {
+    let fine = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_' | b'.');
+    let first = name.bytes().next();
+    first.is_some_and(|it| it.is_ascii_alphanumeric())
+        && name.len() <= 128
+        && name.bytes().all(fine)
 }

@@ -11,7 +11,7 @@ fn load_text(text: &str) -> Result<Config, ConfigError> {
 
 const WHOLE: &str = "
 clusters:
-  east: {tokenFile: /etc/hub/east}
+  east: {token: {issuer: 'https://east.example', subject: 'system:serviceaccount:flyte:agent'}}
 tenants:
   warehouse:
     clusters: [east]
@@ -139,4 +139,88 @@ fn a_missing_file_is_an_error() {
 fn the_shipped_sample_is_valid() {
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/hub.yaml");
     load(&[PathBuf::from(sample)]).unwrap();
+}
+
+#[test]
+fn clusters_are_read_and_what_is_wrong_with_them_is_named() {
+    let read = |clusters: &str| {
+        load_text(&format!(
+            "listen: {{tls: {{certFile: /c, keyFile: /k, clientCaFile: /ca}}}}\nclusters: {{{clusters}}}"
+        ))
+    };
+    let token = "issuer: 'https://a.example', subject: 'system:serviceaccount:flyte:agent'";
+    let jwks = r#"jwks: {"keys": [{"kty": "RSA", "kid": "a", "alg": "RS256", "use": "sig", "n": "AQAB", "e": "AQAB"}]}"#;
+    let good = format!(
+        "a: {{token: {{{token}}}}}, b: {{token: {{{token}, {jwks}, audience: hub}}, uid: u}}, \
+         c: {{certificate: {{dns: agent.c.example}}}}, d: {{certificate: {{uri: 'spiffe://acme/d'}}, token: {{{token}, jwksFile: /d.json}}}}, \
+         e: {{token: {{{token}, jwksUrl: 'https://e.example/jwks', caFile: /ca}}}}",
+    );
+    assert_eq!(read(&good).unwrap().clusters.len(), 5);
+
+    for (clusters, message) in [
+        ("a: {}", "clusters.a.token: or certificate must be set"),
+        ("a: {tokenFile: /t}", "tokenFile"),
+        (
+            "a/b: {certificate: {dns: x}}",
+            "clusters.a/b: must be named by",
+        ),
+        (
+            ".a: {certificate: {dns: x}}",
+            "clusters..a: must be named by",
+        ),
+        ("a: {certificate: {cn: x}}", "clusters.a.certificate"),
+        (
+            "a: {certificate: {dns: x}}, b: {certificate: {dns: X}}",
+            "clusters.b.certificate: has the name of clusters.a",
+        ),
+        (
+            "a: {certificate: {dns: x}, uid: u}, b: {certificate: {dns: y}, uid: u}",
+            "clusters.b.uid: is that of clusters.a",
+        ),
+        (
+            "a: {token: {TOKEN}}, b: {token: {TOKEN, audience: other}}",
+            "clusters.b.token: has the issuer and the keys of clusters.a",
+        ),
+        (
+            "a: {token: {TOKEN, jwksFile: /f, jwksUrl: 'https://x'}}",
+            "clusters.a.token: only one of",
+        ),
+        (
+            "a: {token: {TOKEN, jwksFile: /f, caFile: /ca}}",
+            "clusters.a.token.caFile: is for keys that are fetched",
+        ),
+        (
+            "a: {token: {TOKEN, jwksUrl: 'http://x'}}",
+            "clusters.a.token.jwksUrl: must be an https URL",
+        ),
+        (
+            "a: {token: {TOKEN, jwks: {keys: []}}}",
+            "clusters.a.token.jwks: it has no key",
+        ),
+        (
+            "a: {token: {issuer: 'http://x', subject: 'system:serviceaccount:a:b'}}",
+            "clusters.a.token.issuer: must be an https URL",
+        ),
+        (
+            "a: {token: {issuer: 'https://x', subject: 'system:serviceaccount:a:b:c'}}",
+            "clusters.a.token.subject: must be system:",
+        ),
+        (
+            "a: {token: {issuer: 'https://x', subject: 'system:node:a'}}",
+            "clusters.a.token.subject: must be system:",
+        ),
+        ("a: {token: {TOKEN, algorithm: none}}", "algorithm"),
+    ] {
+        let error = read(&clusters.replace("TOKEN", token))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(message), "{clusters}: {error}");
+    }
+    let error = load_text("clusters: {a: {certificate: {dns: x}}}")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("clusters.a.certificate: wants listen.tls.clientCaFile"),
+        "{error}"
+    );
 }

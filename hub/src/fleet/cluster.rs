@@ -10,7 +10,7 @@ use bytes::Bytes;
 use flyte_registration_crd::bounded;
 use jiff::Timestamp;
 
-use super::{Fleet, Key, Now, SessionId, entry::Entry, render::Shown};
+use super::{Fleet, Key, Now, Scope, SessionId, entry::Entry, render::Shown};
 use crate::tenancy::Labels;
 
 /// Longest version of an agent that is kept, in bytes.
@@ -19,9 +19,9 @@ const VERSION_MAX: usize = 64;
 /// A session that may not be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Another cluster goes by this name.
-    #[error("another cluster, with another uid of kube-system, is known by this name")]
-    OtherCluster,
+    /// The agent spoke of an object outside of the scope that it declared.
+    #[error("an object is in none of the namespaces that this agent declared to watch")]
+    OutOfScope,
     /// A newer session of the cluster took over.
     #[error("a newer session of this cluster took over")]
     Superseded,
@@ -55,13 +55,15 @@ pub enum Told {
 
 #[derive(Debug, Default)]
 pub(super) struct Cluster {
-    /// uid of its kube-system, by the first session.
+    /// uid of its kube-system, by the newest session.
     pub uid: String,
     pub session: Option<SessionId>,
     /// The version of the agent, as it says.
     pub agent_version: String,
     /// When the agent last said something.
     pub last_seen: Option<Timestamp>,
+    /// That of the newest session.
+    pub scope: Scope,
     /// The snapshot that is under way.
     pub snapshot: Option<Snapshot>,
     pub entries: BTreeMap<Key, Entry>,
@@ -105,18 +107,26 @@ impl Cluster {
 }
 
 impl Fleet {
-    /// A session of `cluster` begins; an older one ends with it.
+    /// A session of `cluster` begins; an older one ends with it. Under another uid it is another
+    /// cluster, and nothing is left of the one before.
     pub fn open(
         &mut self,
         cluster: &Arc<str>,
         uid: &str,
+        scope: Scope,
         session: SessionId,
-    ) -> Result<(), Refused> {
-        let known = self.clusters.entry(Arc::clone(cluster)).or_default();
-        if !known.uid.is_empty() && known.uid != uid {
-            return Err(Refused::OtherCluster);
+        now: Now,
+    ) {
+        if self
+            .clusters
+            .get(cluster)
+            .is_some_and(|known| known.uid != uid)
+        {
+            self.forget_cluster(cluster, now);
         }
+        let known = self.clusters.entry(Arc::clone(cluster)).or_default();
         uid.clone_into(&mut known.uid);
+        known.scope = scope;
         if known.session.replace(session).is_some() {
             self.wake.clusters.insert(Arc::clone(cluster));
         }
@@ -125,7 +135,6 @@ impl Fleet {
         for entry in known.entries.values_mut() {
             entry.released = false;
         }
-        Ok(())
     }
 
     /// The agent of `session` says which version it is.
@@ -145,6 +154,33 @@ impl Fleet {
         {
             known.session = None;
             known.snapshot = None;
+        }
+    }
+
+    /// A session ends because its agent is not known any more: nobody does what it asked for.
+    pub fn expel(&mut self, cluster: &Arc<str>, session: SessionId, now: Now) {
+        if self
+            .clusters
+            .get(cluster)
+            .is_some_and(|known| known.session == Some(session))
+        {
+            self.forget_cluster(cluster, now);
+            self.close(cluster, session);
+        }
+    }
+
+    /// Forgets all clusters but those that `keep` names.
+    pub fn keep_clusters(&mut self, keep: impl Fn(&str) -> bool, now: Now) {
+        let gone: Vec<_> = self
+            .clusters
+            .keys()
+            .filter(|name| !keep(name))
+            .cloned()
+            .collect();
+        for cluster in gone {
+            self.forget_cluster(&cluster, now);
+            self.clusters.remove(&cluster);
+            self.wake.clusters.insert(cluster);
         }
     }
 

@@ -94,6 +94,9 @@ impl Fleet {
             .filter(|known| known.session == Some(session))
             .ok_or(Refused::Superseded)?;
         known.last_seen = Some(now.wall);
+        if !known.scope.covers(&up) {
+            return Err(Refused::OutOfScope);
+        }
         match up {
             Up::Heartbeat => {}
             Up::Snapshot {

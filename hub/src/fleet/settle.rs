@@ -80,6 +80,16 @@ impl Fleet {
         }
     }
 
+    pub(super) fn forget_cluster(&mut self, cluster: &Arc<str>, now: Now) {
+        let known = self.clusters.get(cluster);
+        let keys: Vec<_> =
+            known.map_or_else(Vec::new, |known| known.entries.keys().cloned().collect());
+        for key in keys {
+            let cluster = Arc::clone(cluster);
+            self.forget(&ObjectId { cluster, key }, now);
+        }
+    }
+
     /// Judges an object under the present policy, and acts on it.
     pub(super) fn judge(&mut self, id: &ObjectId, now: Now) {
         let policy = Arc::clone(&self.policy);

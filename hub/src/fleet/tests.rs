@@ -56,9 +56,14 @@ impl Hub {
 
     fn connect(&mut self) {
         self.session = Uuid::from_u128(self.session.as_u128() + 1);
+        self.connect_as("uid-of-kube-system", &[]);
+    }
+
+    fn connect_as(&mut self, uid: &str, namespaces: &[&str]) {
+        let namespaces = namespaces.iter().map(|it| (*it).to_owned()).collect();
+        let scope = Scope::from_proto(Some(proto::Scope { namespaces })).unwrap();
         self.fleet
-            .open(&self.cluster, "uid-of-kube-system", self.session)
-            .unwrap();
+            .open(&self.cluster, uid, scope, self.session, self.now);
     }
 
     fn pass(&mut self, time: Duration) {

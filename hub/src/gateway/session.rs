@@ -1,6 +1,7 @@
 //! One session with one agent.
 
 use std::{
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,31 +10,37 @@ use flyte_registration_proto::hub::{
     PROTOCOL_VERSIONS,
     v1::{AgentMessage, Hello, HubMessage, Limits, Welcome, agent_message::Kind, refusal::Reason},
 };
-use tokio::{sync::mpsc, time::timeout};
+use prost::Message as _;
+use tokio::{
+    sync::{mpsc, watch},
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
-use tracing::{Instrument as _, info, info_span, warn};
+use tracing::{Instrument as _, error, info, info_span};
 use uuid::Uuid;
 
-use super::{MESSAGE_MAX, wire};
+use super::{MESSAGE_MAX, Pins, pace::Pace, wire};
 use crate::{
     config,
-    fleet::{FleetHandle, Refused, SPEC_MAX, SessionId, Up, handle::sleep_until},
+    fleet::{FleetHandle, Refused, SPEC_MAX, Scope, SessionId, Up},
+    identity::{Identities, Identity, Presented, UID_MAX},
     metrics::Metrics,
 };
 
-/// Statuses taken from the index at a time.
-const BATCH: usize = 64;
+mod known;
+mod speak;
+
 const CHUNK_MAX: u32 = 1024 * 1024;
-/// How long an agent may take to leave an old session for a new one.
-const DRAIN_GRACE: Duration = Duration::from_secs(30);
-/// The same when the hub is going down, and there may be no other to go to.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
-/// Kubernetes' uids have 36 characters.
-const CLUSTER_UID_MAX: usize = 128;
+/// Longest version of an agent, in bytes.
+const VERSION_MAX: usize = 128;
 
 pub(super) struct Session {
-    pub cluster: Arc<str>,
+    pub identity: Identity,
+    pub presented: Presented,
+    pub peer: Option<SocketAddr>,
+    pub identities: watch::Receiver<Arc<Identities>>,
+    pub pins: Pins,
     pub fleet: FleetHandle,
     pub settings: config::Session,
     pub metrics: Arc<Metrics>,
@@ -54,6 +61,8 @@ enum End {
     Refused { reason: Reason, message: String },
     #[error(transparent)]
     Fleet(#[from] Refused),
+    #[error("the agent is not known any more")]
+    Unknown,
     #[error("it was drained")]
     Drained,
 }
@@ -62,19 +71,20 @@ impl Session {
     /// Runs the session to its end, which it logs.
     pub async fn run(self, mut incoming: Streaming<AgentMessage>) {
         let id = Uuid::new_v4();
-        let span = info_span!("session", cluster = %self.cluster, session = %id);
+        let span = info_span!("session", cluster = %self.identity.cluster, session = %id);
         async {
             let end = match self.handshake(id, &mut incoming).await {
-                Ok(()) => {
+                Ok(uid) => {
                     let end = tokio::select! {
                         end = self.listen(id, &mut incoming) => end,
                         end = self.speak(id) => end,
+                        end = self.stay_known(&uid) => end,
                     };
-                    self.fleet.with(|fleet, _| fleet.close(&self.cluster, id));
+                    self.leave(id, &end);
                     end
                 }
                 Err(end) => {
-                    self.metrics.session_refused();
+                    self.metrics.session_refused("hello");
                     end
                 }
             };
@@ -85,11 +95,12 @@ impl Session {
         .await;
     }
 
+    /// The cluster's uid, once it is welcome.
     async fn handshake(
         &self,
         id: SessionId,
         incoming: &mut Streaming<AgentMessage>,
-    ) -> Result<(), End> {
+    ) -> Result<String, End> {
         let first = timeout(self.settings.hello_timeout, incoming.message())
             .await
             .map_err(|_| End::Silent)?;
@@ -97,9 +108,6 @@ impl Session {
         let Some(Kind::Hello(hello)) = first.kind else {
             return Err(malformed("the first message must be Hello"));
         };
-        if hello.cluster_uid.is_empty() || hello.cluster_uid.len() > CLUSTER_UID_MAX {
-            return Err(malformed("Hello carries no cluster uid"));
-        }
         let protocol = choose(&hello).ok_or_else(|| End::Refused {
             reason: Reason::Protocol,
             message: format!(
@@ -107,10 +115,20 @@ impl Session {
                 hello.protocol_min, hello.protocol_max
             ),
         })?;
-        self.fleet
-            .with(|fleet, _| fleet.open(&self.cluster, &hello.cluster_uid, id))?;
-        self.fleet
-            .with(|fleet, now| fleet.greeted(&self.cluster, id, &hello.agent_version, now));
+        if hello.cluster_uid.is_empty() || hello.cluster_uid.len() > UID_MAX {
+            return Err(malformed("Hello carries no cluster uid"));
+        }
+        if hello.agent_version.len() > VERSION_MAX {
+            return Err(malformed("Hello carries too long a version"));
+        }
+        let scope =
+            Scope::from_proto(hello.scope).map_err(|error| malformed(&error.to_string()))?;
+        self.is_the_same(&hello.cluster_uid).await?;
+        let cluster = &self.identity.cluster;
+        self.fleet.with(|fleet, now| {
+            fleet.open(cluster, &hello.cluster_uid, scope, id, now);
+            fleet.greeted(cluster, id, &hello.agent_version, now);
+        });
         self.metrics.session_opened();
         info!(agent_version = %hello.agent_version.escape_debug(), protocol, "session begins");
         let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
@@ -125,11 +143,48 @@ impl Session {
                 max_spec_bytes: u32::try_from(SPEC_MAX).unwrap_or(u32::MAX),
             }),
         };
-        self.send(wire::welcome(welcome)).await
+        self.send(wire::welcome(welcome)).await?;
+        Ok(hello.cluster_uid)
+    }
+
+    fn leave(&self, id: SessionId, end: &End) {
+        let cluster = &self.identity.cluster;
+        self.fleet.with(|fleet, now| match end {
+            End::Unknown => fleet.expel(cluster, id, now),
+            _ => fleet.close(cluster, id),
+        });
+    }
+
+    /// Two clusters that were given one identity must not work on each other's resources.
+    async fn is_the_same(&self, uid: &str) -> Result<(), End> {
+        let cluster = &self.identity.cluster;
+        let configured = self.identities.borrow().uid(cluster).map(str::to_owned);
+        let pinned = match configured {
+            Some(uid) => uid,
+            None => self.pins.pinned(cluster, uid).await.map_err(|error| {
+                error!(%error, "cannot read or write the cluster's uid in stateDir/clusters");
+                End::Refused {
+                    reason: Reason::Overloaded,
+                    message: "the hub cannot say now whether this is the cluster it knows"
+                        .to_owned(),
+                }
+            })?,
+        };
+        if pinned == uid {
+            return Ok(());
+        }
+        Err(End::Refused {
+            reason: Reason::ClusterMismatch,
+            message: format!(
+                "the hub knows another cluster as {cluster}: its kube-system has the uid {pinned}, this one's {}",
+                uid.escape_debug()
+            ),
+        })
     }
 
     /// Takes in what the agent says.
     async fn listen(&self, id: SessionId, incoming: &mut Streaming<AgentMessage>) -> End {
+        let mut pace = Pace::new(self.settings.max_messages_per_second);
         loop {
             let message = match timeout(self.settings.gone, incoming.message()).await {
                 Err(_) => return End::Silent,
@@ -138,90 +193,21 @@ impl Session {
                 Ok(Ok(Some(message))) => message,
             };
             self.metrics.message_up();
+            let wait = pace.take(message.encoded_len(), Instant::now());
             let up = match Up::from_proto(message) {
                 Ok(up) => up,
                 Err(error) => return malformed(&error.to_string()),
             };
+            let cluster = &self.identity.cluster;
             if let Err(refused) = self
                 .fleet
-                .with(|fleet, now| fleet.receive(&self.cluster, id, up, now))
+                .with(|fleet, now| fleet.receive(cluster, id, up, now))
             {
                 return refused.into();
             }
-        }
-    }
-
-    /// Tells the agent what it must be told, and that the hub is still there.
-    async fn speak(&self, id: SessionId) -> End {
-        let bell = self.fleet.bell(&self.cluster);
-        let old = Instant::now() + self.settings.max_age.mul_f64(rand::random_range(0.9..1.1));
-        let mut draining: Option<Instant> = None;
-        loop {
-            let rung = bell.notified();
-            tokio::pin!(rung);
-            rung.as_mut().enable();
-            let (told, next) = match self
-                .fleet
-                .with(|fleet, now| fleet.tell(&self.cluster, id, BATCH, now))
-            {
-                Ok(told) => told,
-                Err(refused) => return refused.into(),
-            };
-            let more = told.len() == BATCH;
-            for told in told {
-                if let Err(end) = self.send(wire::told(told)).await {
-                    return end;
-                }
+            if !wait.is_zero() {
+                sleep(wait).await;
             }
-            if more {
-                continue;
-            }
-            tokio::select! {
-                () = rung => {}
-                () = sleep_until(next) => {}
-                () = tokio::time::sleep(self.settings.heartbeat) => {
-                    if let Err(end) = self.send(wire::heartbeat()).await {
-                        return end;
-                    }
-                }
-                () = sleep_until(Some(draining.unwrap_or(old))) => {
-                    if draining.is_some() {
-                        return End::Drained;
-                    }
-                    draining = Some(Instant::now() + DRAIN_GRACE);
-                    if let Err(end) = self.send(wire::drain("the session is old")).await {
-                        return end;
-                    }
-                }
-                () = self.drain.cancelled(), if draining.is_none() => {
-                    draining = Some(Instant::now() + SHUTDOWN_GRACE);
-                    if let Err(end) = self.send(wire::drain("the hub is going down")).await {
-                        return end;
-                    }
-                }
-            }
-        }
-    }
-
-    async fn send(&self, message: HubMessage) -> Result<(), End> {
-        self.metrics.message_down();
-        // An agent that does not read is as gone as one that does not write.
-        match timeout(self.settings.gone, self.outgoing.send(Ok(message))).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(End::Left),
-            Err(_) => Err(End::Silent),
-        }
-    }
-
-    /// The last word, where there is one to say.
-    async fn part(&self, end: &End) {
-        let last = match end {
-            End::Refused { reason, message } => wire::refusal(*reason, message.clone()),
-            End::Fleet(refused) => wire::refused(*refused),
-            End::Left | End::Silent | End::Broken(_) | End::Drained => return,
-        };
-        if self.send(last).await.is_err() {
-            warn!("the agent could not be told why");
         }
     }
 }

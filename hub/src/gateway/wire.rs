@@ -59,7 +59,7 @@ pub(super) fn refusal(reason: Reason, message: String) -> HubMessage {
 
 pub(super) fn refused(refused: Refused) -> HubMessage {
     let reason = match refused {
-        Refused::OtherCluster => Reason::ClusterMismatch,
+        Refused::OutOfScope => Reason::Malformed,
         Refused::Superseded => Reason::Superseded,
         Refused::TooManyObjects => Reason::Overloaded,
     };

@@ -18,6 +18,11 @@ use crate::{
 /// The token of a user in the group `system:masters`, for which RBAC allows everything.
 const ADMIN_TOKEN: &str = "admin-token-of-a-test-cluster";
 
+/// File of the key that tokens are signed with.
+const ACCOUNT_KEY: &str = "account.key";
+/// Generated for tests alone, as none of our libraries makes RSA keys.
+const RSA_KEY: &str = include_str!("../../../hub/tests/fixtures/tokens/rsa.pem");
+
 /// A Kubernetes API server with an etcd of its own, RBAC and service account tokens.
 ///
 /// There is no controller manager: deleted namespaces stay, and no service account comes into being by itself.
@@ -29,14 +34,28 @@ pub struct ApiServer {
     kubeconfig: PathBuf,
 }
 
+/// What an API server signs the tokens of service accounts with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountKey {
+    /// P-256: ES256.
+    Ecdsa,
+    /// RS256, as with most distributions.
+    Rsa,
+}
+
 impl ApiServer {
     /// Starts an empty cluster.
     pub async fn start(name: &str) -> Result<Self> {
+        Self::start_with(name, AccountKey::Ecdsa).await
+    }
+
+    /// The same, signing with such a key.
+    pub async fn start_with(name: &str, key: AccountKey) -> Result<Self> {
         let etcd = Etcd::start(&format!("{name}-etcd")).await?;
         let dir = run_dir(name)?;
         let authority = Authority::new(&format!("{name} CA"))?;
         let port = free_port()?;
-        let args = arguments(&dir, &authority, etcd.url(), port)?;
+        let args = arguments(&dir, &authority, etcd.url(), port, key)?;
         let process = Process::start(name, &dir, &peer_binary("kube-apiserver"), args, &[])?;
         let url = format!("https://127.0.0.1:{port}");
         authority.write(&dir)?;
@@ -97,22 +116,79 @@ impl ApiServer {
     /// Writes a kubeconfig for a service account, which must exist, with a token from the `TokenRequest` API that is
     /// good for a day.
     pub async fn kubeconfig_for(&self, namespace: &str, service_account: &str) -> Result<PathBuf> {
+        let token = self
+            .token(namespace, service_account, self.issuer(), "24h")
+            .await?;
+        let path = self
+            .process
+            .dir()
+            .join(format!("{namespace}-{service_account}.kubeconfig"));
+        self.write_kubeconfig(&path, &token)?;
+        Ok(path)
+    }
+
+    /// Who issues the tokens of its service accounts: the server itself, by its URL.
+    pub fn issuer(&self) -> &str {
+        &self.url
+    }
+
+    /// The keys of the issuer, as the server shows them to whoever may see them.
+    pub async fn jwks(&self) -> Result<String> {
+        self.kubectl(&["get", "--raw", "/openid/v1/jwks"])
+            .await?
+            .success()
+    }
+
+    /// Lets everybody discover the issuer's keys.
+    pub async fn publish_keys(&self) -> Result<()> {
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "service-account-issuer-discovery"},
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "ClusterRole",
+                "name": "system:service-account-issuer-discovery",
+            },
+            "subjects": [{
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "Group",
+                "name": "system:unauthenticated",
+            }],
+        });
+        self.apply(&binding.to_string()).await?.success().map(drop)
+    }
+
+    /// A token from the `TokenRequest` API for a service account, which must exist.
+    pub async fn token(
+        &self,
+        namespace: &str,
+        service_account: &str,
+        audience: &str,
+        duration: &str,
+    ) -> Result<String> {
         let args = [
             "create",
             "token",
             service_account,
             "--namespace",
             namespace,
+            "--audience",
+            audience,
             "--duration",
-            "24h",
+            duration,
         ];
-        let token = self.kubectl(&args).await?.success()?;
-        let path = self
-            .process
-            .dir()
-            .join(format!("{namespace}-{service_account}.kubeconfig"));
-        self.write_kubeconfig(&path, token.trim())?;
-        Ok(path)
+        Ok(self.kubectl(&args).await?.success()?.trim().to_owned())
+    }
+
+    /// The certificate of its authority, as a file.
+    pub fn authority_file(&self) -> PathBuf {
+        self.process.dir().join("ca.pem")
+    }
+
+    /// The private key that it signs tokens with, PEM.
+    pub fn account_key(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.process.dir().join(ACCOUNT_KEY))?)
     }
 
     /// Runs kubectl as an administrator.
@@ -137,7 +213,7 @@ impl ApiServer {
 
     /// Written as JSON, which is YAML too.
     fn write_kubeconfig(&self, path: &Path, token: &str) -> Result<()> {
-        let authority = self.process.dir().join("ca.pem");
+        let authority = self.authority_file();
         let config = json!({
             "apiVersion": "v1",
             "kind": "Config",
@@ -152,11 +228,20 @@ impl ApiServer {
 }
 
 /// The command line, with the files that it names.
-fn arguments(dir: &Path, authority: &Authority, etcd: &str, port: u16) -> Result<Vec<String>> {
+fn arguments(
+    dir: &Path,
+    authority: &Authority,
+    etcd: &str,
+    port: u16,
+    key: AccountKey,
+) -> Result<Vec<String>> {
     let serving = authority.issue(dir, "serving", &["kubernetes"])?;
-    let account = KeyPair::generate()?;
+    let account = match key {
+        AccountKey::Ecdsa => KeyPair::generate()?,
+        AccountKey::Rsa => KeyPair::from_pem(RSA_KEY)?,
+    };
     let (private, public, tokens) = (
-        dir.join("account.key"),
+        dir.join(ACCOUNT_KEY),
         dir.join("account.pub"),
         dir.join("tokens.csv"),
     );
@@ -176,7 +261,7 @@ fn arguments(dir: &Path, authority: &Authority, etcd: &str, port: u16) -> Result
         format!("--tls-cert-file={}", serving.certificate.display()),
         format!("--tls-private-key-file={}", serving.key.display()),
         format!("--token-auth-file={}", tokens.display()),
-        "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+        format!("--service-account-issuer=https://127.0.0.1:{port}"),
         format!("--service-account-signing-key-file={}", private.display()),
         format!("--service-account-key-file={}", public.display()),
         "--authorization-mode=RBAC".to_owned(),

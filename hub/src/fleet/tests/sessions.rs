@@ -81,16 +81,95 @@ fn a_newer_session_fences_the_older_and_is_told_what_differs() {
 }
 
 #[test]
-fn another_cluster_under_the_same_name_is_refused() {
+fn nothing_is_left_of_another_cluster_under_the_same_name() {
     let mut hub = Hub::new();
-    let refused = hub
+    hub.changed(object("a", 1, &spec()));
+    let job = hub.take().unwrap();
+    hub.connect_as("another-uid", &[]);
+    assert!(hub.fleet.census().is_empty());
+    hub.finish(&job, success());
+    assert!(hub.told().is_empty() && hub.take().is_none());
+}
+
+#[test]
+fn nobody_works_for_an_agent_that_is_not_known_any_more() {
+    let mut hub = Hub::new();
+    hub.changed(object("a", 1, &spec()));
+    let (cluster, session) = (hub.cluster.clone(), hub.session);
+    hub.fleet.expel(&cluster, Uuid::from_u128(99), hub.now);
+    assert_eq!(hub.fleet.connected(), 1, "that is another session");
+    hub.fleet.expel(&cluster, session, hub.now);
+    assert_eq!(hub.fleet.connected(), 0);
+    assert!(hub.fleet.census().is_empty() && hub.take().is_none());
+
+    hub.connect();
+    hub.changed(object("a", 1, &spec()));
+    hub.fleet.keep_clusters(|name| name == EAST, hub.now);
+    assert_eq!(hub.fleet.census().len(), 1);
+    hub.fleet.keep_clusters(|_| false, hub.now);
+    assert!(hub.fleet.census().is_empty() && hub.take().is_none());
+    let late = hub
         .fleet
-        .open(&hub.cluster, "another-uid", Uuid::from_u128(99));
-    assert_eq!(refused, Err(Refused::OtherCluster));
-    assert!(
-        hub.fleet.tell(EAST, hub.session, 1, hub.now).is_ok(),
-        "the first one's session stands"
-    );
+        .receive(&cluster, hub.session, Up::Heartbeat, hub.now);
+    assert_eq!(late, Err(Refused::Superseded));
+}
+
+#[test]
+fn an_agent_speaks_of_its_own_scope_alone() {
+    let (_, observed) = Observed::from_proto(object("a", 1, &spec())).unwrap();
+    let key = |namespace: &str| Key {
+        namespace: namespace.to_owned(),
+        name: "a".to_owned(),
+    };
+    let about = |namespace: &str| {
+        [
+            Up::Changed(key(namespace), Box::new(observed.clone())),
+            Up::Gone(key(namespace), "uid-a".to_owned()),
+            Up::Written {
+                key: key(namespace),
+                uid: "uid-a".to_owned(),
+                generation: 1,
+                hash: Vec::new(),
+            },
+            Up::Snapshot {
+                number: 1,
+                objects: vec![
+                    (key("data-a"), observed.clone()),
+                    (key(namespace), observed.clone()),
+                ],
+                last: true,
+            },
+        ]
+    };
+    let mut hub = Hub::new();
+    hub.connect_as("uid-of-kube-system", &["data-a", "data-b"]);
+    for up in about("data-b") {
+        hub.say(up);
+    }
+    let before = hub.fleet.census();
+    for namespace in ["data-c", "data-", "DATA-A"] {
+        for up in about(namespace) {
+            let refused = hub
+                .fleet
+                .receive(&hub.cluster.clone(), hub.session, up, hub.now);
+            assert_eq!(refused, Err(Refused::OutOfScope));
+        }
+    }
+    assert_eq!(hub.fleet.census(), before);
+    hub.say(Up::Heartbeat);
+    hub.connect();
+    hub.say(Up::Changed(key("data-c"), Box::new(observed)));
+}
+
+#[test]
+fn scopes_are_bounded() {
+    for namespaces in [
+        vec![String::new()],
+        vec!["x".repeat(64)],
+        vec!["x".to_owned(); 10_001],
+    ] {
+        assert!(Scope::from_proto(Some(proto::Scope { namespaces })).is_err());
+    }
 }
 
 #[test]

@@ -1,180 +1,36 @@
-//! Sessions over real connections: who is let in, who is refused, and what is said.
+//! Sessions from Hello to their end.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests, which may fail
+use std::time::Duration;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
-
-use flyte_registration_hub::{
-    config,
-    fleet::{Fleet, FleetHandle, Policy, Settings},
-    gateway::{Gateway, Tokens},
-    metrics::Metrics,
-    receipt,
-    tenancy::Tenancy,
-};
+use flyte_registration_hub::config;
 use flyte_registration_proto::hub::v1::{
-    AgentMessage, Changed, Heartbeat, Hello, HubMessage, Object, ObjectKey, Welcome,
-    agent_message::Kind as Up, hub_message::Kind, refusal::Reason,
-    registration_hub_client::RegistrationHubClient,
+    Changed, Heartbeat, Hello, Object, agent_message::Kind as Up, hub_message::Kind,
+    refusal::Reason,
 };
-use tokio::{net::TcpListener, sync::mpsc, time::timeout};
-use tokio_stream::wrappers::ReceiverStream;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::{
-    Code, Request, Status, Streaming,
-    transport::{Channel, Server, server::TcpIncoming},
+use tonic::Code;
+
+use crate::{
+    signer::Signer,
+    support::{Hub, claims, hello, object, quick},
 };
-
-/// Longer than any of it takes.
-const SOON: Duration = Duration::from_secs(20);
-
-/// A hub without tenants, that one cluster, `east`, may connect to.
-struct Hub {
-    channel: Channel,
-    drain: CancellationToken,
-    _tokens: tempfile::TempDir,
-}
-
-/// One end of a session.
-struct Agent {
-    up: mpsc::Sender<AgentMessage>,
-    down: Streaming<HubMessage>,
-}
-
-impl Hub {
-    async fn start(settings: config::Session) -> Self {
-        let policy = Policy {
-            tenancy: Tenancy::default(),
-            sources: BTreeMap::new(),
-            epochs: BTreeMap::new(),
-            receipts: receipt::Key::new(&[1; 32]),
-        };
-        let limits = Settings {
-            retry_initial: Duration::from_secs(1),
-            retry_max: Duration::from_secs(1),
-            max_objects: settings.max_objects,
-            max_fetching: 16,
-        };
-        let fleet = FleetHandle::new(Fleet::new(policy, limits));
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("east");
-        std::fs::write(&file, "the-token").unwrap();
-        let drain = CancellationToken::new();
-        let gateway = Gateway::new(
-            fleet.clone(),
-            Tokens::new([("east".to_owned(), file)]),
-            settings,
-            Arc::new(Metrics::new(fleet)),
-            TaskTracker::new(),
-            drain.clone(),
-        );
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let server = Server::builder().add_service(gateway.into_service());
-        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
-        let channel = Channel::from_shared(format!("http://{address}"))
-            .unwrap()
-            .connect()
-            .await
-            .unwrap();
-        Self {
-            channel,
-            drain,
-            _tokens: dir,
-        }
-    }
-
-    async fn call(&self, token: &str) -> Result<Agent, Status> {
-        let (up, messages) = mpsc::channel(16);
-        let mut request = Request::new(ReceiverStream::new(messages));
-        request
-            .metadata_mut()
-            .insert("authorization", format!("Bearer {token}").parse().unwrap());
-        let down = RegistrationHubClient::new(self.channel.clone())
-            .session(request)
-            .await?
-            .into_inner();
-        Ok(Agent { up, down })
-    }
-
-    async fn agent(&self) -> Agent {
-        self.call("the-token").await.unwrap()
-    }
-
-    async fn welcomed(&self) -> (Agent, Welcome) {
-        let mut agent = self.agent().await;
-        agent.say(Up::Hello(hello())).await;
-        match agent.hear().await {
-            Some(Kind::Welcome(welcome)) => (agent, welcome),
-            other => panic!("no welcome: {other:?}"),
-        }
-    }
-}
-
-impl Agent {
-    async fn say(&self, kind: Up) {
-        self.up
-            .send(AgentMessage { kind: Some(kind) })
-            .await
-            .unwrap();
-    }
-
-    /// The next message; `None` when the stream has ended.
-    async fn hear(&mut self) -> Option<Kind> {
-        let message = timeout(SOON, self.down.message())
-            .await
-            .expect("the hub says nothing");
-        message.unwrap().map(|message| message.kind.unwrap())
-    }
-
-    async fn refusal(&mut self) -> Reason {
-        match self.hear().await {
-            Some(Kind::Refusal(refusal)) => refusal.reason(),
-            other => panic!("no refusal: {other:?}"),
-        }
-    }
-}
-
-fn hello() -> Hello {
-    Hello {
-        protocol_min: 1,
-        protocol_max: 1,
-        agent_version: "test".to_owned(),
-        cluster_uid: "uid-of-kube-system".to_owned(),
-        scope: None,
-    }
-}
-
-fn object(name: &str) -> Object {
-    Object {
-        key: Some(ObjectKey { namespace: "data".to_owned(), name: name.to_owned() }),
-        uid: format!("uid-{name}"),
-        generation: 1,
-        spec_json: br#"{"workflowProject":"p","workflowDomain":"d","workflowVersion":"v","workflowPackageUri":"u"}"#
-            .as_slice()
-            .into(),
-        ..Object::default()
-    }
-}
-
-fn quick() -> config::Session {
-    config::Session {
-        hello_timeout: Duration::from_millis(300),
-        heartbeat: Duration::from_millis(200),
-        gone: Duration::from_secs(1),
-        ..config::Session::default()
-    }
-}
 
 #[tokio::test]
 async fn strangers_learn_nothing() {
     let hub = Hub::start(quick()).await;
-    for token in ["", "another", "the-token-and-more"] {
+    let strange = Signer::p256("key-of-east").token(&claims(3600));
+    let expired = hub.signer.token(&claims(0));
+    let mut other = claims(3600);
+    other["sub"] = "system:serviceaccount:data:notebook".into();
+    let other = hub.signer.token(&other);
+    for token in ["", "another", &strange, &expired, &other] {
         let Err(status) = hub.call(token).await else {
             panic!("{token:?} was let in")
         };
         assert_eq!(status.code(), Code::Unauthenticated);
-        assert_eq!(status.message(), "the token is not that of a known cluster");
+        assert_eq!(
+            status.message(),
+            "the hub knows no cluster by what this agent shows"
+        );
     }
 }
 
@@ -314,7 +170,7 @@ async fn more_sessions_or_objects_than_the_limit_are_refused() {
     })
     .await;
     let (mut agent, _) = hub.welcomed().await;
-    let Err(status) = hub.call("the-token").await else {
+    let Err(status) = hub.call(&hub.token()).await else {
         panic!("let in")
     };
     assert_eq!(status.code(), Code::ResourceExhausted);

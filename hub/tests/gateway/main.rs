@@ -1,0 +1,9 @@
+//! The gateway over real connections: who is let in, who is refused, and what is said.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests, which may fail
+
+mod known;
+mod sessions;
+#[allow(dead_code)] // shared with the unit tests of identities
+mod signer;
+mod support;
