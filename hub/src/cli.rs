@@ -12,6 +12,7 @@ use crate::{config, push, serve};
 mod admin;
 mod diff;
 mod differences;
+mod get;
 mod inspect;
 mod logs;
 mod output;
@@ -56,6 +57,8 @@ enum Command {
     Register(Box<register::Register>),
     /// Shows how a package differs from what is registered. Only reads.
     Diff(Box<diff::Diff>),
+    /// Shows what a running hub knows: clusters, registrations, what happened.
+    Get(Box<get::Get>),
     /// Prints what makes a shell complete this command line.
     #[command(after_long_help = "\
 Examples:
@@ -110,6 +113,7 @@ pub fn main() -> ExitCode {
         Command::Serve(files) => block_on(serve::serve(files.config)),
         Command::CheckConfig(files) => check_config(&files.config),
         Command::Inspect(inspect) => inspect.run(),
+        Command::Get(get) => get.run(),
         Command::Push(push) => block_on(do_push(push)),
         // These say more with their exit codes.
         Command::Register(register) => return register.run(),

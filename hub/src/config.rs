@@ -18,7 +18,7 @@ use figment::{
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::{audit, identity, package, registrar, source, tenancy};
+use crate::{audit, identity, package, registrar, source, tenancy, web};
 
 mod check;
 pub mod duration;
@@ -38,6 +38,8 @@ pub struct Config {
     pub listen: Listen,
     /// Health, metrics.
     pub web: Web,
+    /// What the platform team may look at. Left out: nothing.
+    pub api: Option<web::api::ApiConfig>,
     /// What must survive a restart: the key of the receipts, which cluster goes by which name, audit
     /// events.
     pub state_dir: StateDir,

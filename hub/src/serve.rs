@@ -106,12 +106,19 @@ pub async fn serve(files: Vec<PathBuf>) -> anyhow::Result<()> {
         recorder.run(stopped).await;
         Ok(())
     }));
-    let (refusing, stopped) = (fleet.clone(), stop.clone());
+    let (refusing, recording, stopped) = (fleet.clone(), audit.clone(), stop.clone());
     tasks.spawn(named("refusals", async move {
-        let work = audit::put_refusals_on_record(refusing, audit);
+        let work = audit::put_refusals_on_record(refusing, recording);
         stopped.run_until_cancelled_owned(work).await;
         Ok(())
     }));
+    if let Some(api) = config.api.clone() {
+        let listener = bind(api.listen).await?;
+        let (fleet, audit, stopped) = (fleet.clone(), audit.clone(), stop.clone());
+        tasks.spawn(named("api", async move {
+            Ok(web::api::serve(listener, &api, fleet, audit, stopped).await?)
+        }));
+    }
     let stopped = stop.clone();
     tasks.spawn(named("web", async move {
         Ok(web::serve(web, fleet, metrics, stopped).await?)

@@ -1,5 +1,7 @@
 //! Health and metrics over HTTP.
 
+pub mod api;
+
 use std::sync::Arc;
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};

@@ -32,8 +32,15 @@ pub(super) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// A table without lines, as kubectl prints them.
 pub(super) fn table(header: &[&str]) -> Table {
+    let mut table = rows();
+    table.set_header(header);
+    table
+}
+
+/// The same without a head, as it goes on below another.
+pub(super) fn rows() -> Table {
     let mut table = Table::new();
-    table.load_style(NOTHING).set_header(header);
+    table.load_style(NOTHING);
     table
 }
 

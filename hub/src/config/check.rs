@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Config;
-use crate::source::SourceConfig;
+use crate::{source::SourceConfig, web};
 
 /// A value that cannot stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +66,9 @@ impl Config {
                 "session.heartbeat".to_owned(),
                 "must be at least 1s and at most half of session.gone",
             );
+        }
+        for (key, message) in self.api.iter().flat_map(web::api::ApiConfig::problems) {
+            add(format!("api.{key}"), message);
         }
         for (key, message) in self.audit.problems() {
             add(format!("audit.{key}"), message);

@@ -14,6 +14,7 @@ impl Config {
             &running.state_dir,
             &mut differing,
         );
+        keep("api", &mut self.api, &running.api, &mut differing);
         keep("audit", &mut self.audit, &running.audit, &mut differing);
         keep("cache", &mut self.cache, &running.cache, &mut differing);
         keep("work", &mut self.work, &running.work, &mut differing);

@@ -1,11 +1,11 @@
 //! What happens is on the record of a webhook, whatever becomes of hub and webhook.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, fs, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use flyte_registration_tests::{
-    World, block_on,
-    paths::run_dir,
+    World, block_on, command,
+    paths::{free_port, run_dir, workspace_binary},
     peers::FlyteAdmin,
     system::{CLUSTERS, manifest},
     wait_until,
@@ -72,7 +72,11 @@ fn at_the_bound_nothing_is_registered_until_the_webhook_is_back() -> Result<()> 
         let webhook = Webhook::start(&run_dir("bound-webhook")?).await?;
         webhook.faults(&[Fault::Status(503)]);
         let audit = json!({"maxSize": "64Ki", "webhook": webhook.config()});
-        let system = system_with("bound", world, &flyteadmin, json!({"audit": audit})).await?;
+        let token = run_dir("bound-api")?.join("token");
+        fs::write(&token, "token-of-the-platform-team")?;
+        let api = json!({"listen": format!("127.0.0.1:{}", free_port()?), "tokenFile": token});
+        let hub = json!({"audit": audit, "api": api});
+        let system = system_with("bound", world, &flyteadmin, hub).await?;
         let uri = push_sample(&system).await?;
         let mut denied = spec(&uri, &version());
         denied["workflowProject"] = json!("not-ours");
@@ -112,8 +116,41 @@ fn at_the_bound_nothing_is_registered_until_the_webhook_is_back() -> Result<()> 
             data["actor"]["lastManager"] == "kubectl-client-side-apply",
             "{data}"
         );
+
+        let denied = get(&api, &["registrations", "--state", "Denied"]).await?;
+        ensure!(denied.len() == items.len(), "{} are denied", denied.len());
+        let registered = get(&api, &["registrations", "--state", "registered"]).await?;
+        ensure!(
+            registered.len() == 1 && registered[0]["counts"]["failed"] == 0,
+            "{registered:?}"
+        );
+        let clusters = get(&api, &["clusters"]).await?;
+        let connected = clusters.iter().all(|cluster| cluster["connected"] == true);
+        ensure!(
+            connected && clusters.len() == CLUSTERS.len(),
+            "{clusters:?}"
+        );
+        let kind = "backend.flyte.registration.succeeded.v1";
+        let history = get(&api, &["history", "--cluster", CLUSTERS[1], "--type", kind]).await?;
+        let subject = format!("{}/{namespace}/etl", CLUSTERS[1]);
+        ensure!(
+            history.len() == 1 && history[0]["subject"] == subject,
+            "{history:?}"
+        );
         Ok(())
     })
+}
+
+/// What the hub's own command gets from its API.
+async fn get(api: &Value, what: &[&str]) -> Result<Vec<Value>> {
+    let server = format!("http://{}", api["listen"].as_str().unwrap_or_default());
+    let token = api["tokenFile"].as_str().unwrap_or_default();
+    let shown = ["--output=json", "--server", &server, "--token-file", token];
+    let args = [&["get"], what, &shown].concat();
+    let hub = workspace_binary("flyte-registration-hub")?;
+    let said = command::run(&hub, args, &[], "").await?.success()?;
+    let list: Value = serde_json::from_str(&said)?;
+    Ok(list["items"].as_array().context("no items")?.clone())
 }
 
 /// The versions of which FlyteAdmin was sent something.
