@@ -528,6 +528,8 @@ async fn install_role(
         "RoleBinding",
         "ClusterRole",
         "ClusterRoleBinding",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
     ];
     let kind_of = |document: &str| {
         document

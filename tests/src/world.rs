@@ -30,7 +30,7 @@ impl World {
         let registry = Registry::start("registry", RegistryOptions::default());
         let (a, b, registry) = tokio::try_join!(
             ApiServer::start("cluster-a"),
-            ApiServer::start_with("cluster-b", AccountKey::Rsa),
+            ApiServer::start_with("cluster-b", AccountKey::Rsa, &[]),
             registry
         )?;
         b.publish_keys().await?;

@@ -27,6 +27,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{- /* The names by which the API server knows the subjects: a list in CEL. */ -}}
+{{- define "agent.users" -}}
+{{- $users := list (printf "system:serviceaccount:%s:%s" .Release.Namespace (include "agent.serviceAccount" .)) -}}
+{{- range .Values.extraSubjects -}}
+{{- if eq .kind "User" -}}
+{{- $users = append $users .name -}}
+{{- else if eq .kind "ServiceAccount" -}}
+{{- $users = append $users (printf "system:serviceaccount:%s:%s" .namespace .name) -}}
+{{- end -}}
+{{- end -}}
+{{- $users | toJson -}}
+{{- end }}
+
 {{- /* What the agent does to the resources of tenants. */ -}}
 {{- define "agent.tenantRules" -}}
 # Status is written to the subresource; the resource itself is patched only to take our

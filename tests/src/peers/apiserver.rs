@@ -46,16 +46,17 @@ pub enum AccountKey {
 impl ApiServer {
     /// Starts an empty cluster.
     pub async fn start(name: &str) -> Result<Self> {
-        Self::start_with(name, AccountKey::Ecdsa).await
+        Self::start_with(name, AccountKey::Ecdsa, &[]).await
     }
 
-    /// The same, signing with such a key.
-    pub async fn start_with(name: &str, key: AccountKey) -> Result<Self> {
+    /// The same, signing with such a key, and with more arguments.
+    pub async fn start_with(name: &str, key: AccountKey, more: &[&str]) -> Result<Self> {
         let etcd = Etcd::start(&format!("{name}-etcd")).await?;
         let dir = run_dir(name)?;
         let authority = Authority::new(&format!("{name} CA"))?;
         let port = free_port()?;
-        let args = arguments(&dir, &authority, etcd.url(), port, key)?;
+        let mut args = arguments(&dir, &authority, etcd.url(), port, key)?;
+        args.extend(more.iter().map(|&arg| arg.to_owned()));
         let process = Process::start(name, &dir, &peer_binary("kube-apiserver"), args, &[])?;
         let url = format!("https://127.0.0.1:{port}");
         authority.write(&dir)?;

@@ -2,6 +2,7 @@
 
 mod activation;
 mod admin;
+mod admission;
 mod audit;
 mod cli;
 mod cosign;
@@ -17,6 +18,7 @@ mod kills;
 mod lifecycle;
 mod packages;
 mod peers;
+mod permissions;
 mod reload;
 mod sources;
 mod specs;
