@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::{
     audit::{AuditConfig, AuditMetrics, Event, Kind},
-    fleet::{Fleet, Observed, Policy, Settings, Up},
+    fleet::{Fleet, Observed, Policy, Scope, Settings, Up},
     receipt,
     tenancy::Tenancy,
 };
@@ -46,7 +46,8 @@ fn fleet(resources: usize) -> FleetHandle {
     let fleet = FleetHandle::new(Fleet::new(policy, settings));
     let (east, session): (Arc<str>, _) = ("east".into(), uuid::Uuid::nil());
     fleet.with(|fleet, now| {
-        fleet.open(&east, "uid", session).unwrap();
+        let everything = Scope::from_proto(None).unwrap();
+        fleet.open(&east, "uid", everything, session, now);
         fleet.greeted(&east, session, "1.2.3", now);
         for index in 0..resources {
             let spec = json!({
