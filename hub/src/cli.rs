@@ -7,9 +7,11 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::{config, push, serve};
+use crate::{push, serve};
 
 mod admin;
+mod can_i;
+mod check_config;
 mod diff;
 mod differences;
 mod get;
@@ -47,8 +49,10 @@ struct Cli {
 enum Command {
     /// Runs the hub.
     Serve(ConfigFiles),
-    /// Reads the configuration, and says what is wrong with it.
+    /// Reads the configuration, and says what is wrong with it, or who may register what.
     CheckConfig(ConfigFiles),
+    /// Says whether a namespace may register something, and by which rule.
+    CanI(Box<can_i::CanI>),
     /// Pushes a package made by `pyflyte package` to an OCI registry.
     Push(Push),
     /// Shows what a package holds.
@@ -111,11 +115,12 @@ pub fn main() -> ExitCode {
     }
     let done = match cli.command {
         Command::Serve(files) => block_on(serve::serve(files.config)),
-        Command::CheckConfig(files) => check_config(&files.config),
+        Command::CheckConfig(files) => check_config::run(&files.config),
         Command::Inspect(inspect) => inspect.run(),
         Command::Get(get) => get.run(),
         Command::Push(push) => block_on(do_push(push)),
         // These say more with their exit codes.
+        Command::CanI(question) => return question.run(),
         Command::Register(register) => return register.run(),
         Command::Diff(diff) => return diff.run(),
         Command::Completion { shell } => completion(shell),
@@ -159,18 +164,6 @@ fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()
         .enable_all()
         .build()?
         .block_on(work)
-}
-
-fn check_config(files: &[PathBuf]) -> anyhow::Result<()> {
-    let config = config::load(files)?;
-    println!(
-        "ok: {} clusters, {} tenants, {} sources, {} FlyteAdmins",
-        config.clusters.len(),
-        config.tenants.len(),
-        config.sources.len(),
-        config.flyte_admins.len()
-    );
-    Ok(())
 }
 
 async fn do_push(push: Push) -> anyhow::Result<()> {

@@ -34,6 +34,7 @@ pub use cluster::{Refused, Told};
 pub use entry::{Failure, Outcome, Progress};
 pub use handle::FleetHandle;
 pub use observed::{Key, Malformed, Observed, SPEC_MAX};
+pub(crate) use policy::find;
 pub use policy::{Changed, Occasion, Order, Policy, Refusal};
 pub use record::{Asked, Origin, Unrecorded};
 pub use scope::Scope;

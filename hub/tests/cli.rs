@@ -10,6 +10,8 @@ mod diff;
 mod dry_run;
 #[path = "cli/fast.rs"]
 mod fast;
+#[path = "cli/policy.rs"]
+mod policy;
 #[path = "cli/register.rs"]
 mod register;
 #[path = "cli/stop.rs"]

@@ -207,7 +207,7 @@ impl Policy {
             version: &spec.workflow_version,
             digest: spec.digest.as_deref(),
         };
-        let package = self.package(wanted, &grant)?;
+        let package = find(wanted, &grant, &self.sources)?;
         let fingerprint = grant.terms.fingerprint(&(
             &grant.signatures,
             self.sources
@@ -245,26 +245,6 @@ impl Policy {
         })
     }
 
-    /// Finds the package, and whether it may be this one.
-    pub(crate) fn package(&self, wanted: Wanted<'_>, grant: &Grant) -> Result<PackageRef, Refusal> {
-        let allowed = Allowed {
-            default_source: grant.default_source.as_deref(),
-            sources: &grant.sources,
-            signatures: grant.signatures.as_ref(),
-        };
-        let package = locate(wanted, allowed, &self.sources).map_err(|error| {
-            let mut refusal = Refusal::new(error.reason(), error.to_string());
-            if refusal.reason == Reason::Denied {
-                refusal.rule = Some(format!("{}.sources", grant.rule));
-            }
-            refusal
-        })?;
-        let source = self.sources.get(&package.source);
-        let path = source.map(|source| package.place.below(source));
-        grant.permit(path.unwrap_or_default(), package.pinned.is_some())?;
-        Ok(package)
-    }
-
     /// The payload of a receipt that covers `order`, whatever request it answers.
     pub(super) fn receipt(
         &self,
@@ -281,6 +261,30 @@ impl Policy {
                 payload.flyte_admin == order.flyte_admin && payload.epoch == order.epoch
             })
     }
+}
+
+/// Finds the package that is wanted, if it may be registered.
+pub(crate) fn find(
+    wanted: Wanted<'_>,
+    grant: &Grant,
+    sources: &BTreeMap<String, SourceConfig>,
+) -> Result<PackageRef, Refusal> {
+    let allowed = Allowed {
+        default_source: grant.default_source.as_deref(),
+        sources: &grant.sources,
+        signatures: grant.signatures.as_ref(),
+    };
+    let package = locate(wanted, allowed, sources).map_err(|error| {
+        let mut refusal = Refusal::new(error.reason(), error.to_string());
+        if refusal.reason == Reason::Denied {
+            refusal.rule = Some(format!("{}.sources", grant.rule));
+        }
+        refusal
+    })?;
+    let source = sources.get(&package.source);
+    let path = source.map(|source| package.place.below(source));
+    grant.permit(path.unwrap_or_default(), package.pinned.is_some())?;
+    Ok(package)
 }
 
 impl Order {

@@ -55,6 +55,19 @@ impl Terms {
     }
 }
 
+impl Terms {
+    /// Whether packages of `namespace` may have this image.
+    pub fn permit_image(&self, namespace: &str, image: &str) -> Result<(), Denial> {
+        if any(&self.images, image) {
+            return Ok(());
+        }
+        Err(Denial {
+            rule: format!("{}.images", self.rule),
+            message: format!("namespace {namespace} may not use the image {image}"),
+        })
+    }
+}
+
 impl Grant {
     /// Whether the package at `path` below its source may be registered, pinned by a digest or not.
     pub fn permit(&self, path: &str, pinned: bool) -> Result<(), Denial> {
