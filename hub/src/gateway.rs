@@ -13,6 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 
 use crate::{
+    audit::Audit,
     config,
     fleet::FleetHandle,
     identity::{Identities, Presented},
@@ -46,6 +47,7 @@ pub struct Gateway {
     settings: config::Session,
     places: Arc<Places>,
     metrics: Arc<Metrics>,
+    audit: Audit,
     sessions: TaskTracker,
     drain: CancellationToken,
 }
@@ -54,12 +56,17 @@ impl Gateway {
     /// A gateway to `fleet` for those that `identities` knows; when they change, open sessions are
     /// looked at again. Its sessions are asked to end when `drain` is cancelled, and are tracked by
     /// `sessions`.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a part of the hub of its own"
+    )]
     pub fn new(
         fleet: FleetHandle,
         identities: watch::Receiver<Arc<Identities>>,
         pins: Pins,
         settings: config::Session,
         metrics: Arc<Metrics>,
+        audit: Audit,
         sessions: TaskTracker,
         drain: CancellationToken,
     ) -> Self {
@@ -71,6 +78,7 @@ impl Gateway {
             settings,
             places: Arc::new(places),
             metrics,
+            audit,
             sessions,
             drain,
         }
@@ -96,7 +104,9 @@ impl RegistrationHub for Gateway {
         let presented = presented(request.metadata());
         let known = Arc::clone(&self.identities.borrow());
         let authenticated = known.authenticate(&presented, Timestamp::now()).await;
-        Authentication::of(&authenticated).tell(peer, &self.metrics);
+        Authentication::of(&authenticated)
+            .tell(peer, &self.metrics, &self.audit)
+            .await;
         // One text for all causes: a stranger learns nothing.
         let identity = authenticated.map_err(|_| {
             Status::unauthenticated("the hub knows no cluster by what this agent shows")
@@ -114,6 +124,7 @@ impl RegistrationHub for Gateway {
             fleet: self.fleet.clone(),
             settings: self.settings.clone(),
             metrics: Arc::clone(&self.metrics),
+            audit: self.audit.clone(),
             outgoing,
             drain: self.drain.clone(),
         };

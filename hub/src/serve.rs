@@ -71,6 +71,7 @@ pub async fn serve(files: Vec<PathBuf>) -> anyhow::Result<()> {
         Pins::new(config.pins_dir()),
         config.session.clone(),
         Arc::clone(&metrics),
+        audit.clone(),
         sessions.clone(),
         drain.clone(),
     );

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use tracing::{info, warn};
 
 use crate::{
+    audit::{Arrival, Audit},
     identity::{How, Identity, Refusal, Refused},
     metrics::Metrics,
 };
@@ -43,8 +44,8 @@ impl<'a> Authentication<'a> {
         }
     }
 
-    /// Logs and counts it.
-    pub fn tell(self, peer: Option<SocketAddr>, metrics: &Metrics) {
+    /// Logs and counts it, and puts it on record.
+    pub async fn tell(self, peer: Option<SocketAddr>, metrics: &Metrics, audit: &Audit) {
         let peer = peer.map(tracing::field::display);
         match self {
             Self::Accepted { cluster, how } => {
@@ -55,6 +56,20 @@ impl<'a> Authentication<'a> {
                 let error = why as &dyn std::error::Error;
                 warn!(peer, claimed, error, "a caller is not known");
             }
+        }
+        audit.arrived(self.arrival()).await;
+    }
+
+    fn arrival(self) -> Arrival<'a> {
+        match self {
+            Self::Accepted { cluster, how } => Arrival::Accepted {
+                cluster,
+                how: how.as_str(),
+            },
+            Self::Refused { why, claimed } => Arrival::Refused {
+                why: why.reason(),
+                claimed: claimed.unwrap_or_default(),
+            },
         }
     }
 }

@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use super::{MESSAGE_MAX, Pins, pace::Pace, wire};
 use crate::{
+    audit::Audit,
     config,
     fleet::{FleetHandle, Refused, SPEC_MAX, Scope, SessionId, Up},
     identity::{Identities, Identity, Presented, UID_MAX},
@@ -44,6 +45,7 @@ pub(super) struct Session {
     pub fleet: FleetHandle,
     pub settings: config::Session,
     pub metrics: Arc<Metrics>,
+    pub audit: Audit,
     pub outgoing: mpsc::Sender<Result<HubMessage, Status>>,
     pub drain: CancellationToken,
 }

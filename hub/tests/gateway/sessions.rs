@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use flyte_registration_hub::config;
+use flyte_registration_hub::{audit::store::history::Filter, config};
 use flyte_registration_proto::hub::v1::{
     Changed, Heartbeat, Hello, Object, agent_message::Kind as Up, hub_message::Kind,
     refusal::Reason,
 };
+use serde_json::{Value, json};
 use tonic::Code;
 
 use crate::{
@@ -35,6 +36,33 @@ async fn strangers_learn_nothing() {
 }
 
 #[tokio::test]
+async fn whoever_comes_is_on_record() {
+    let hub = Hub::start(quick()).await;
+    assert!(hub.call("not a token").await.is_err());
+    let (_agent, _) = hub.welcomed().await;
+    let all = Filter::default();
+    let page = hub.audit.store().history(&all, None, 10).await.unwrap();
+    let events: Vec<Value> = page
+        .events
+        .iter()
+        .map(|event| serde_json::from_str(event).unwrap())
+        .collect();
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| (&event["type"], &event["data"]))
+        .collect();
+    let known = (
+        &json!("backend.flyte.agent.authenticated.v1"),
+        &json!({"cluster": "east", "how": "token", "count": 1}),
+    );
+    let stranger = (
+        &json!("backend.flyte.agent.refused.v1"),
+        &json!({"reasons": {"malformed": 1}, "count": 1}),
+    );
+    assert_eq!(told, [known, stranger]);
+}
+
+#[tokio::test]
 async fn a_session_is_welcomed_and_told_what_its_objects_should_show() {
     let hub = Hub::start(config::Session::default()).await;
     let (mut agent, welcome) = hub.welcomed().await;
@@ -54,7 +82,7 @@ async fn a_session_is_welcomed_and_told_what_its_objects_should_show() {
     let Some(Kind::Status(status)) = agent.hear().await else {
         panic!("no status")
     };
-    let json: serde_json::Value = serde_json::from_slice(&status.status_json).unwrap();
+    let json: Value = serde_json::from_slice(&status.status_json).unwrap();
     assert_eq!((status.uid.as_str(), status.generation), ("uid-a", 1));
     assert_eq!(json["conditions"][0]["reason"], "Denied");
 }

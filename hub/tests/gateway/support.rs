@@ -7,6 +7,7 @@ use std::{
 };
 
 use flyte_registration_hub::{
+    audit::{Audit, AuditConfig, AuditMetrics, put_refusals_on_record},
     config,
     fleet::{Fleet, FleetHandle, Policy, Settings},
     gateway::{Gateway, Pins},
@@ -45,6 +46,7 @@ pub struct Hub {
     pub signer: Signer,
     pub identities: watch::Sender<Arc<Identities>>,
     pub state: tempfile::TempDir,
+    pub audit: Audit,
 }
 
 /// One end of a session.
@@ -68,11 +70,19 @@ impl Hub {
             max_fetching: 16,
         };
         let fleet = FleetHandle::new(Fleet::new(policy, limits));
-        tokio::spawn(record(fleet.clone()));
         let state = tempfile::tempdir().unwrap();
         let signer = Signer::p256("key-of-east");
         let clusters = [("east".to_owned(), cluster(&signer))].into();
         let (identities, known) = watch::channel(Arc::new(Identities::new(&clusters, None)));
+        let quiet = AuditConfig {
+            stdout: false,
+            ..AuditConfig::default()
+        };
+        let metrics = AuditMetrics::default();
+        let opened = Audit::open(&quiet, state.path(), metrics).await;
+        let (audit, recorder) = opened.unwrap();
+        tokio::spawn(recorder.run(CancellationToken::new()));
+        tokio::spawn(put_refusals_on_record(fleet.clone(), audit.clone()));
         let drain = CancellationToken::new();
         let gateway = Gateway::new(
             fleet.clone(),
@@ -80,6 +90,7 @@ impl Hub {
             Pins::new(state.path().join("clusters")),
             settings,
             Arc::new(Metrics::new(fleet)),
+            audit.clone(),
             TaskTracker::new(),
             drain.clone(),
         );
@@ -98,6 +109,7 @@ impl Hub {
             signer,
             identities,
             state,
+            audit,
         }
     }
 
@@ -185,15 +197,6 @@ pub fn quick() -> config::Session {
         heartbeat: Duration::from_millis(200),
         gone: Duration::from_secs(1),
         ..config::Session::default()
-    }
-}
-
-/// Every refusal is on record at once.
-async fn record(fleet: FleetHandle) {
-    loop {
-        let refusals = fleet.refusals(100).await;
-        let tickets: Vec<_> = refusals.iter().map(|refusal| refusal.ticket).collect();
-        fleet.with(|fleet, now| fleet.recorded(&tickets, now));
     }
 }
 

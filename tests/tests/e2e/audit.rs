@@ -117,6 +117,10 @@ fn at_the_bound_nothing_is_registered_until_the_webhook_is_back() -> Result<()> 
             "{data}"
         );
 
+        for kind in ["agent.authenticated", "configuration.changed"] {
+            ensure!(told.iter().any(|event| is(event, kind)), "no {kind}");
+        }
+
         let denied = get(&api, &["registrations", "--state", "Denied"]).await?;
         ensure!(denied.len() == items.len(), "{} are denied", denied.len());
         let registered = get(&api, &["registrations", "--state", "registered"]).await?;

@@ -33,7 +33,9 @@ impl Session {
                 continue;
             }
             if authenticated.is_err() {
-                Authentication::of(&authenticated).tell(self.peer, &self.metrics);
+                Authentication::of(&authenticated)
+                    .tell(self.peer, &self.metrics, &self.audit)
+                    .await;
             }
             return End::Unknown;
         }
