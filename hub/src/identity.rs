@@ -101,6 +101,11 @@ impl Identities {
         }
     }
 
+    /// Their names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.clusters.keys()
+    }
+
     /// The uid of kube-system that the configuration demands of a cluster.
     pub fn uid(&self, cluster: &str) -> Option<&str> {
         self.clusters.get(cluster)?.config.uid.as_deref()

@@ -65,6 +65,7 @@ pub async fn serve(files: Vec<PathBuf>) -> anyhow::Result<()> {
     let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
     let sessions = TaskTracker::new();
     let (identities, known) = watch::channel(Arc::new(Identities::new(&config.clusters, None)));
+    let configured = known.clone();
     let gateway = Gateway::new(
         fleet.clone(),
         known,
@@ -117,7 +118,7 @@ pub async fn serve(files: Vec<PathBuf>) -> anyhow::Result<()> {
         let listener = bind(api.listen).await?;
         let (fleet, audit, stopped) = (fleet.clone(), audit.clone(), stop.clone());
         tasks.spawn(named("api", async move {
-            Ok(web::api::serve(listener, &api, fleet, audit, stopped).await?)
+            Ok(web::api::serve(listener, &api, fleet, audit, configured, stopped).await?)
         }));
     }
     let stopped = stop.clone();

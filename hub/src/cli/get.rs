@@ -43,7 +43,7 @@ pub(super) struct Get {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// The clusters whose agents have been connected.
+    /// The clusters, and whether their agents are connected.
     Clusters,
     /// The registrations of all clusters.
     Registrations(Registrations),

@@ -12,7 +12,7 @@ use axum::{
     routing::get,
 };
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 use tracing::warn;
 
 mod access;
@@ -30,6 +30,7 @@ pub use tls::TlsError;
 use crate::{
     audit::Audit,
     fleet::{FleetHandle, ObjectId, view},
+    identity::Identities,
 };
 use access::Access;
 use paging::Limit;
@@ -44,6 +45,7 @@ const ANSWER: Duration = Duration::from_secs(15);
 struct Shared {
     fleet: FleetHandle,
     audit: Audit,
+    known: watch::Receiver<Arc<Identities>>,
     access: Arc<Access>,
 }
 
@@ -87,13 +89,17 @@ async fn guard(
 }
 
 async fn clusters(State(shared): State<Shared>) -> Json<List<Cluster>> {
-    let names = shared.fleet.with(|fleet, _| fleet.cluster_names());
+    let mut names = shared.fleet.with(|fleet, _| fleet.cluster_names());
+    names.extend(shared.known.borrow().names().cloned());
+    names.sort();
+    names.dedup();
     // One at a time, so that the index is not held up.
-    let clusters = names
-        .iter()
-        .filter_map(|name| shared.fleet.with(|fleet, _| fleet.cluster(name)));
+    let clusters = names.iter().map(|name| {
+        let seen = shared.fleet.with(|fleet, _| fleet.cluster(name));
+        seen.map_or_else(|| Cluster::never_seen(name), Cluster::from)
+    });
     Json(List {
-        items: clusters.map(Cluster::from).collect(),
+        items: clusters.collect(),
         next: None,
     })
 }

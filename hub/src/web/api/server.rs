@@ -11,7 +11,7 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{Semaphore, watch},
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
@@ -22,7 +22,7 @@ use super::{
     Access, ApiConfig, Shared, routes,
     tls::{Tls, TlsError},
 };
-use crate::{audit::Audit, fleet::FleetHandle};
+use crate::{audit::Audit, fleet::FleetHandle, identity::Identities};
 
 /// Connections at a time, those of strangers included.
 const CONNECTIONS: usize = 64;
@@ -37,18 +37,20 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Certified(pub bool);
 
-/// Serves the API on `listener` until `stop`.
+/// Serves the API on `listener` until `stop`. `known` are the clusters of the configuration.
 pub async fn serve(
     listener: TcpListener,
     config: &ApiConfig,
     fleet: FleetHandle,
     audit: Audit,
+    known: watch::Receiver<Arc<Identities>>,
     stop: CancellationToken,
 ) -> Result<(), TlsError> {
     let tls = Tls::new(config)?.map(Arc::new);
     let routes = routes(Shared {
         fleet,
         audit,
+        known,
         access: Arc::new(Access::new(config.token_file.clone())),
     });
     let (places, connections) = (Arc::new(Semaphore::new(CONNECTIONS)), TaskTracker::new());

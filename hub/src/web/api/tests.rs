@@ -12,6 +12,7 @@ use super::*;
 use crate::{
     audit::{AuditConfig, AuditMetrics, Event, Kind},
     fleet::{Fleet, Observed, Policy, Scope, Settings, Up},
+    identity::ClusterConfig,
     receipt,
     tenancy::Tenancy,
 };
@@ -108,8 +109,10 @@ async fn served(dir: tempfile::TempDir, mut config: Value) -> Served {
     };
     audit.record((0..5).map(event).collect()).await.unwrap();
     let stopped = stop.clone();
+    let configured = [("west".to_owned(), ClusterConfig::default())].into();
+    let (_, known) = watch::channel(Arc::new(Identities::new(&configured, None)));
     tokio::spawn(async move {
-        serve(listener, &config, fleet(5), audit, stopped)
+        serve(listener, &config, fleet(5), audit, known, stopped)
             .await
             .unwrap();
     });
@@ -171,6 +174,9 @@ async fn clusters_registrations_and_history_are_told() {
     );
     assert_eq!(cluster["agentVersion"], "1.2.3");
     assert_eq!(cluster["resources"], json!({"Denied": 5}));
+    // The configuration has it, and its agent did not come yet.
+    let west = json!({"name": "west", "connected": false, "resources": {}});
+    assert_eq!(clusters["items"][1], west);
 
     let first = api
         .read("/api/v1/registrations?limit=3&state=Denied&project=etl")

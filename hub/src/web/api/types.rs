@@ -106,6 +106,19 @@ fn state(reason: Option<Reason>) -> String {
     reason.map_or("Deleting", Reason::as_str).to_owned()
 }
 
+impl Cluster {
+    /// One of the configuration whose agent has not come since the hub began.
+    pub(super) fn never_seen(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            connected: false,
+            agent_version: String::new(),
+            last_seen: None,
+            resources: BTreeMap::new(),
+        }
+    }
+}
+
 impl From<ClusterView> for Cluster {
     fn from(view: ClusterView) -> Self {
         let resources = view.resources.into_iter();
