@@ -8,3 +8,4 @@ pub mod package;
 pub mod receipt;
 pub mod sound;
 pub mod spec;
+pub mod token;

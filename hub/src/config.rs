@@ -139,6 +139,11 @@ pub struct Session {
     pub max_sessions: usize,
     /// Most of them of one cluster. More than one overlap only while an agent connects anew.
     pub max_sessions_per_cluster: usize,
+    /// Most connections at a time that have no session yet. Where there are more, the one that has
+    /// waited longest is closed.
+    pub max_handshakes: usize,
+    /// Most of them from one address (of IPv6: from one network of 64 bits).
+    pub max_handshakes_per_address: usize,
     /// How fast an agent may speak for long; each 16 KiB of a message count as one. It may be ahead
     /// by ten seconds; beyond that it is read more slowly.
     pub max_messages_per_second: u32,
@@ -209,6 +214,8 @@ impl Default for Session {
             max_objects: 20_000,
             max_sessions: 5_000,
             max_sessions_per_cluster: 8,
+            max_handshakes: 1_024,
+            max_handshakes_per_address: 128,
             max_messages_per_second: 1_000,
         }
     }

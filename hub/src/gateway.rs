@@ -6,7 +6,7 @@ use flyte_registration_proto::hub::v1::{
     AgentMessage, HubMessage,
     registration_hub_server::{RegistrationHub, RegistrationHubServer},
 };
-use jiff::Timestamp;
+use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -21,16 +21,22 @@ use crate::{
 };
 
 mod authentication;
+mod door;
+mod listener;
 mod pace;
 mod pins;
 mod places;
 mod session;
 mod tenure;
+mod tls;
 mod wire;
 
 pub use authentication::Authentication;
+pub use listener::{Connection, Listener, Peer};
 pub use pins::Pins;
+pub use tls::{Tls, TlsError};
 
+use door::Door;
 use places::Places;
 
 /// Largest message of the stream, in bytes.
@@ -42,7 +48,7 @@ const OUTGOING: usize = 16;
 #[derive(Debug)]
 pub struct Gateway {
     fleet: FleetHandle,
-    identities: watch::Receiver<Arc<Identities>>,
+    door: Door,
     pins: Pins,
     settings: config::Session,
     places: Arc<Places>,
@@ -54,15 +60,15 @@ pub struct Gateway {
 
 impl Gateway {
     /// A gateway to `fleet` for those that `identities` knows; when they change, open sessions are
-    /// looked at again. Its sessions are asked to end when `drain` is cancelled, and are tracked by
-    /// `sessions`.
+    /// looked at again. `tls` is that of its [`Listener`]. Its sessions are asked to end when `drain`
+    /// is cancelled, and are tracked by `sessions`.
     #[expect(
         clippy::too_many_arguments,
         reason = "each is a part of the hub of its own"
     )]
     pub fn new(
         fleet: FleetHandle,
-        identities: watch::Receiver<Arc<Identities>>,
+        (identities, tls): (watch::Receiver<Arc<Identities>>, Option<Arc<Tls>>),
         pins: Pins,
         settings: config::Session,
         metrics: Arc<Metrics>,
@@ -73,7 +79,7 @@ impl Gateway {
         let places = Places::new(settings.max_sessions, settings.max_sessions_per_cluster);
         Self {
             fleet,
-            identities,
+            door: Door::new(identities, tls, settings.max_age),
             pins,
             settings,
             places: Arc::new(places),
@@ -100,12 +106,17 @@ impl RegistrationHub for Gateway {
         &self,
         request: Request<Streaming<AgentMessage>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
-        let peer = request.remote_addr();
-        let presented = presented(request.metadata());
-        let known = Arc::clone(&self.identities.borrow());
-        let authenticated = known.authenticate(&presented, Timestamp::now()).await;
+        let Some(peer) = request.extensions().get::<Peer>().cloned() else {
+            return Err(Status::internal("the connection is unknown"));
+        };
+        let presented = Presented {
+            token: token(request.metadata()),
+            certificates: peer.certificates.clone(),
+        };
+        let door = self.door.clone();
+        let authenticated = door.authenticate(&presented).await;
         Authentication::of(&authenticated)
-            .tell(peer, &self.metrics, &self.audit)
+            .tell(Some(peer.address), &self.metrics, &self.audit)
             .await;
         // One text for all causes: a stranger learns nothing.
         let identity = authenticated.map_err(|_| {
@@ -119,7 +130,7 @@ impl RegistrationHub for Gateway {
             identity,
             presented,
             peer,
-            identities: self.identities.clone(),
+            door,
             pins: self.pins.clone(),
             fleet: self.fleet.clone(),
             settings: self.settings.clone(),
@@ -137,17 +148,12 @@ impl RegistrationHub for Gateway {
     }
 }
 
-/// What the caller shows. Another scheme than Bearer is nothing.
-fn presented(metadata: &MetadataMap) -> Presented {
+/// The token that the caller shows. Another scheme than Bearer is nothing.
+fn token(metadata: &MetadataMap) -> Option<SecretString> {
     let header = metadata
         .get("authorization")
         .and_then(|value| value.to_str().ok());
-    let token = header
-        .and_then(|header| header.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim().into());
-    Presented {
-        token,
-        certificates: None,
-    }
+    let (scheme, token) = header?.split_once(' ')?;
+    let is_bearer = scheme.eq_ignore_ascii_case("bearer");
+    is_bearer.then(|| token.trim().into())
 }

@@ -16,6 +16,7 @@ pub mod push;
 pub mod receipt;
 pub mod registrar;
 mod reload;
+mod reread;
 pub mod serve;
 pub mod source;
 pub mod tenancy;

@@ -10,7 +10,7 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::transport::{Identity, Server, ServerTlsConfig, server::TcpIncoming};
+use tonic::transport::Server;
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
@@ -18,7 +18,7 @@ use crate::{
     audit::{self, Audit},
     config::{self, Config, LogFormat},
     fleet::{Fleet, FleetHandle, Policy, Settings},
-    gateway::{Gateway, Pins},
+    gateway::{Gateway, Listener, Pins, Tls},
     identity::Identities,
     metrics::Metrics,
     receipt,
@@ -34,6 +34,8 @@ const GOODBYE: Duration = Duration::from_secs(5);
 /// the other tasks before, it is less than the 30 s that Kubernetes gives a pod.
 const ACTIVATIONS: Duration = Duration::from_secs(15);
 const KEEPALIVE: Duration = Duration::from_secs(20);
+/// Longest headers of a call, in bytes: a token and what goes with it.
+const HEADERS_MAX: u32 = 16 * 1024;
 
 /// Runs the hub until SIGTERM or SIGINT, or until a task ends that it cannot live without.
 pub async fn serve(files: Vec<PathBuf>) -> anyhow::Result<()> {
@@ -66,9 +68,11 @@ pub async fn serve(files: Vec<PathBuf>) -> anyhow::Result<()> {
     let sessions = TaskTracker::new();
     let (identities, known) = watch::channel(Arc::new(Identities::new(&config.clusters, None)));
     let configured = known.clone();
+    let tls = config.listen.tls.as_ref().map(Tls::load).transpose();
+    let tls = tls.context("listen.tls cannot be used")?.map(Arc::new);
     let gateway = Gateway::new(
         fleet.clone(),
-        known,
+        (known, tls.clone()),
         Pins::new(config.pins_dir()),
         config.session.clone(),
         Arc::clone(&metrics),
@@ -76,12 +80,19 @@ pub async fn serve(files: Vec<PathBuf>) -> anyhow::Result<()> {
         sessions.clone(),
         drain.clone(),
     );
-    let server = server(&config)?.add_service(gateway.into_service());
+    let agents = Listener::new(
+        agents,
+        tls,
+        &config.session,
+        Arc::clone(&metrics),
+        audit.clone(),
+    );
+    let server = server().add_service(gateway.into_service());
 
     let mut tasks = JoinSet::new();
     let stopped = stop.clone();
     tasks.spawn(named("gateway", async move {
-        let incoming = TcpIncoming::from(agents).with_nodelay(Some(true));
+        let incoming = agents.incoming();
         Ok(server
             .serve_with_incoming_shutdown(incoming, stopped.cancelled_owned())
             .await?)
@@ -202,22 +213,13 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-fn server(config: &Config) -> anyhow::Result<Server> {
-    let server = Server::builder()
+fn server() -> Server {
+    Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
-        .tcp_keepalive(Some(KEEPALIVE))
-        .max_concurrent_streams(Some(16));
-    let Some(tls) = &config.listen.tls else {
-        return Ok(server);
-    };
-    let read =
-        |file: &PathBuf| fs::read(file).with_context(|| format!("cannot read {}", file.display()));
-    let identity = Identity::from_pem(read(&tls.cert_file)?, read(&tls.key_file)?);
-    let tls = ServerTlsConfig::new()
-        .identity(identity)
-        .timeout(config.session.hello_timeout);
-    server.tls_config(tls).context("listen.tls cannot be used")
+        .max_concurrent_streams(Some(16))
+        .http2_max_header_list_size(Some(HEADERS_MAX))
+        .http2_max_pending_accept_reset_streams(Some(16))
 }
 
 async fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {

@@ -79,6 +79,12 @@ impl Config {
                 "maxSessionsPerCluster must be at least 2, maxMessagesPerSecond at least 1",
             );
         }
+        if self.session.max_handshakes == 0 || self.session.max_handshakes_per_address == 0 {
+            add(
+                "session".to_owned(),
+                "maxHandshakes and maxHandshakesPerAddress must be at least 1",
+            );
+        }
         for (index, (name, cluster)) in self.clusters.iter().enumerate() {
             let key = |below: &str| format!("clusters.{name}.{below}");
             if !is_cluster_name(name) {

@@ -1,7 +1,6 @@
 //! One session with one agent.
 
 use std::{
-    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,7 +11,7 @@ use flyte_registration_proto::hub::{
 };
 use prost::Message as _;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::mpsc,
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -20,12 +19,12 @@ use tonic::{Status, Streaming};
 use tracing::{Instrument as _, error, info, info_span};
 use uuid::Uuid;
 
-use super::{MESSAGE_MAX, Pins, pace::Pace, wire};
+use super::{MESSAGE_MAX, Peer, Pins, door::Door, pace::Pace, wire};
 use crate::{
     audit::Audit,
     config,
     fleet::{FleetHandle, Refused, SPEC_MAX, Scope, SessionId, Up},
-    identity::{Identities, Identity, Presented, UID_MAX},
+    identity::{Identity, Presented, UID_MAX},
     metrics::Metrics,
 };
 
@@ -39,8 +38,8 @@ const VERSION_MAX: usize = 128;
 pub(super) struct Session {
     pub identity: Identity,
     pub presented: Presented,
-    pub peer: Option<SocketAddr>,
-    pub identities: watch::Receiver<Arc<Identities>>,
+    pub peer: Peer,
+    pub door: Door,
     pub pins: Pins,
     pub fleet: FleetHandle,
     pub settings: config::Session,
@@ -77,6 +76,7 @@ impl Session {
         async {
             let end = match self.handshake(id, &mut incoming).await {
                 Ok(uid) => {
+                    let _stay = self.peer.guest.admit();
                     let end = tokio::select! {
                         end = self.listen(id, &mut incoming) => end,
                         end = self.speak(id) => end,
@@ -160,7 +160,7 @@ impl Session {
     /// Two clusters that were given one identity must not work on each other's resources.
     async fn is_the_same(&self, uid: &str) -> Result<(), End> {
         let cluster = &self.identity.cluster;
-        let configured = self.identities.borrow().uid(cluster).map(str::to_owned);
+        let configured = self.door.identities().uid(cluster).map(str::to_owned);
         let pinned = match configured {
             Some(uid) => uid,
             None => self.pins.pinned(cluster, uid).await.map_err(|error| {

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests, which may fail
 
+mod certificates;
 mod known;
 mod sessions;
 #[allow(dead_code)] // shared with the unit tests of identities
 mod signer;
+mod slow;
 mod support;

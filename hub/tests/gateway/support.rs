@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -10,7 +11,7 @@ use flyte_registration_hub::{
     audit::{Audit, AuditConfig, AuditMetrics, put_refusals_on_record},
     config,
     fleet::{Fleet, FleetHandle, Policy, Settings},
-    gateway::{Gateway, Pins},
+    gateway::{Gateway, Listener, Pins, Tls},
     identity::{ClusterConfig, Identities, TokenConfig},
     metrics::Metrics,
     receipt,
@@ -30,7 +31,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{
     Request, Status, Streaming,
-    transport::{Channel, Server, server::TcpIncoming},
+    transport::{ClientTlsConfig, Endpoint, Error, Server},
 };
 
 use crate::signer::Signer;
@@ -40,7 +41,8 @@ pub const SOON: Duration = Duration::from_secs(20);
 
 /// A hub without tenants, that one cluster, `east`, may connect to.
 pub struct Hub {
-    pub channel: Channel,
+    pub address: SocketAddr,
+    endpoint: Endpoint,
     pub drain: CancellationToken,
     /// East's key.
     pub signer: Signer,
@@ -56,7 +58,18 @@ pub struct Agent {
 }
 
 impl Hub {
+    /// In plaintext.
     pub async fn start(settings: config::Session) -> Self {
+        Self::start_with(settings, None, BTreeMap::new()).await
+    }
+
+    /// With TLS as the files have it, and more clusters beside east.
+    pub async fn start_with(
+        settings: config::Session,
+        tls: Option<&config::Tls>,
+        mut clusters: BTreeMap<String, ClusterConfig>,
+    ) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let policy = Policy {
             tenancy: Tenancy::default(),
             sources: BTreeMap::new(),
@@ -72,39 +85,47 @@ impl Hub {
         let fleet = FleetHandle::new(Fleet::new(policy, limits));
         let state = tempfile::tempdir().unwrap();
         let signer = Signer::p256("key-of-east");
-        let clusters = [("east".to_owned(), cluster(&signer))].into();
+        clusters
+            .entry("east".to_owned())
+            .or_insert_with(|| cluster(&signer));
         let (identities, known) = watch::channel(Arc::new(Identities::new(&clusters, None)));
         let quiet = AuditConfig {
             stdout: false,
             ..AuditConfig::default()
         };
-        let metrics = AuditMetrics::default();
-        let opened = Audit::open(&quiet, state.path(), metrics).await;
+        let opened = Audit::open(&quiet, state.path(), AuditMetrics::default()).await;
         let (audit, recorder) = opened.unwrap();
         tokio::spawn(recorder.run(CancellationToken::new()));
         tokio::spawn(put_refusals_on_record(fleet.clone(), audit.clone()));
         let drain = CancellationToken::new();
+        let tls = tls.map(|files| Arc::new(Tls::load(files).unwrap()));
+        let metrics = Arc::new(Metrics::new(fleet.clone()));
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = tcp.local_addr().unwrap();
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let listener = Listener::new(
+            tcp,
+            tls.clone(),
+            &settings,
+            Arc::clone(&metrics),
+            audit.clone(),
+        );
         let gateway = Gateway::new(
-            fleet.clone(),
-            known,
+            fleet,
+            (known, tls),
             Pins::new(state.path().join("clusters")),
             settings,
-            Arc::new(Metrics::new(fleet)),
+            metrics,
             audit.clone(),
             TaskTracker::new(),
             drain.clone(),
         );
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let server = Server::builder().add_service(gateway.into_service());
-        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
-        let channel = Channel::from_shared(format!("http://{address}"))
-            .unwrap()
-            .connect()
-            .await
-            .unwrap();
+        tokio::spawn(server.serve_with_incoming(listener.incoming()));
+        let endpoint = Endpoint::from_shared(format!("{scheme}://localhost:{}", address.port()));
         Self {
-            channel,
+            address,
+            endpoint: endpoint.unwrap(),
             drain,
             signer,
             identities,
@@ -113,17 +134,18 @@ impl Hub {
         }
     }
 
+    /// Over a connection of its own, in plaintext.
     pub async fn call(&self, token: &str) -> Result<Agent, Status> {
-        let (up, messages) = mpsc::channel(16);
-        let mut request = Request::new(ReceiverStream::new(messages));
-        request
-            .metadata_mut()
-            .insert("authorization", format!("Bearer {token}").parse().unwrap());
-        let down = RegistrationHubClient::new(self.channel.clone())
-            .session(request)
-            .await?
-            .into_inner();
-        Ok(Agent { up, down })
+        call(self.endpoint.clone(), Some(token)).await
+    }
+
+    /// Over a connection of its own, with TLS.
+    pub async fn call_with(
+        &self,
+        tls: ClientTlsConfig,
+        token: Option<&str>,
+    ) -> Result<Agent, Status> {
+        call(self.endpoint.clone().tls_config(tls).unwrap(), token).await
     }
 
     pub async fn agent(&self) -> Agent {
@@ -198,6 +220,22 @@ pub fn quick() -> config::Session {
         gone: Duration::from_secs(1),
         ..config::Session::default()
     }
+}
+
+async fn call(endpoint: Endpoint, token: Option<&str>) -> Result<Agent, Status> {
+    let failed = |error: Error| Status::unavailable(format!("{error:?}"));
+    let channel = endpoint.connect().await.map_err(failed)?;
+    let (up, messages) = mpsc::channel(16);
+    let mut request = Request::new(ReceiverStream::new(messages));
+    if let Some(token) = token {
+        let header = format!("Bearer {token}").parse().unwrap();
+        request.metadata_mut().insert("authorization", header);
+    }
+    let down = RegistrationHubClient::new(channel)
+        .session(request)
+        .await?
+        .into_inner();
+    Ok(Agent { up, down })
 }
 
 /// A cluster with this key.

@@ -64,3 +64,8 @@ fn receipts() {
 fn specs() {
     run("spec", targets::spec::run);
 }
+
+#[test]
+fn tokens() {
+    run("token", targets::token::run);
+}

@@ -1,8 +1,7 @@
 //! What let an agent in must still let it in.
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{future::pending, time::Duration};
 
-use jiff::Timestamp;
 use tokio::time::timeout;
 
 use super::{End, Session};
@@ -14,14 +13,14 @@ const AGAIN: Duration = Duration::from_mins(1);
 impl Session {
     /// Ends when what the agent showed no longer stands for its cluster.
     pub(super) async fn stay_known(&self, uid: &str) -> End {
-        let mut identities = self.identities.clone();
+        let mut door = self.door.clone();
         loop {
-            if let Ok(Err(_)) = timeout(AGAIN, identities.changed()).await {
+            if timeout(AGAIN, door.changed()).await == Ok(false) {
                 // Nobody can change them any more: the hub is going down.
                 return pending().await;
             }
-            let known = Arc::clone(&identities.borrow_and_update());
-            let authenticated = known.authenticate(&self.presented, Timestamp::now()).await;
+            let known = door.identities();
+            let authenticated = door.authenticate(&self.presented).await;
             let cluster = &self.identity.cluster;
             let unchanged = match &authenticated {
                 Ok(identity) => {
@@ -34,7 +33,7 @@ impl Session {
             }
             if authenticated.is_err() {
                 Authentication::of(&authenticated)
-                    .tell(self.peer, &self.metrics, &self.audit)
+                    .tell(Some(self.peer.address), &self.metrics, &self.audit)
                     .await;
             }
             return End::Unknown;
