@@ -1,106 +1,16 @@
 //! Events of registrations.
 
-use flyte_registration_crd::{Counts, ENTITIES_MAX, EntityAction, EntityType, Reason, bounded};
+use flyte_registration_crd::{ENTITIES_MAX, Reason, bounded};
 use jiff::Timestamp;
-use serde::Serialize;
 
 use super::{About, Event, Kind, TEXT_MAX, id_of, id_once};
-use crate::{
-    fleet::{Occasion, Order, Origin, Outcome, Refusal, Unrecorded},
-    package::Activation,
-    registrar::Activated,
+use crate::fleet::{Occasion, Order, Origin, Outcome, Refusal, Unrecorded};
+
+mod data;
+
+use data::{
+    Actor, Data, Decision, Ended, Package, Registration, activated, entities, public, registration,
 };
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Data<'a> {
-    actor: Actor<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    registration: Option<Registration<'a>>,
-    decision: Decision<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    outcome: Option<Ended<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    launch_plans: Option<Vec<Plan<'a>>>,
-}
-
-/// The resource that asks, and who wrote it last, as its cluster claims.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Actor<'a> {
-    cluster: &'a str,
-    namespace: &'a str,
-    name: &'a str,
-    uid: &'a str,
-    generation: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request: Option<&'a str>,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    last_manager: &'a str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Registration<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    flyte_admin: Option<&'a str>,
-    project: &'a str,
-    domain: &'a str,
-    version: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    workflow: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    activate: Option<&'static str>,
-    package: Package,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Package {
-    uri: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    digest: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    archive_digest: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Decision<'a> {
-    allowed: bool,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    rule: &'a str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Ended<'a> {
-    reason: Reason,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    message: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    counts: Option<Counts>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    entities: Vec<Entity<'a>>,
-    #[serde(skip_serializing_if = "is_zero")]
-    entities_omitted: usize,
-}
-
-#[derive(Serialize)]
-struct Entity<'a> {
-    #[serde(rename = "type")]
-    type_: EntityType,
-    name: &'a str,
-    version: &'a str,
-    action: EntityAction,
-}
-
-#[derive(Serialize)]
-struct Plan<'a> {
-    name: &'a str,
-    version: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<&'a str>,
-}
 
 /// The policy allows it, the package is there, and FlyteAdmin is going to be written to. Once for
 /// each generation, request and package.
@@ -317,77 +227,4 @@ fn allowed(order: &Order) -> Decision<'_> {
         allowed: true,
         rule: &order.rule,
     }
-}
-
-fn registration<'a>(
-    order: &'a Order,
-    package: Option<&flyte_registration_crd::Package>,
-) -> Registration<'a> {
-    Registration {
-        flyte_admin: Some(&order.flyte_admin),
-        project: &order.target.project,
-        domain: &order.target.domain,
-        version: &order.target.version,
-        workflow: order.selection.workflow_name.as_deref(),
-        activate: match &order.activation {
-            Activation::None => None,
-            Activation::Scheduled => Some("Scheduled"),
-            Activation::All => Some("All"),
-            Activation::Named(_) => Some("Named"),
-        },
-        package: match package {
-            None => Package {
-                uri: public(&order.package.to_string()),
-                digest: None,
-                archive_digest: None,
-            },
-            Some(package) => Package {
-                uri: public(&package.uri),
-                digest: Some(package.digest.clone()),
-                archive_digest: package.archive_digest.clone(),
-            },
-        },
-    }
-}
-
-fn entities(outcome: &Outcome) -> Vec<Entity<'_>> {
-    let mut entities: Vec<_> = outcome.entities.iter().collect();
-    // The failed ones first, as in the status.
-    entities.sort_by_key(|entity| entity.action);
-    let shown = entities.into_iter().take(ENTITIES_MAX);
-    shown
-        .map(|entity| Entity {
-            type_: entity.type_,
-            name: &entity.name,
-            version: &entity.version,
-            action: entity.action,
-        })
-        .collect()
-}
-
-fn activated<'a>(plan: &'a Activated, order: &'a Order) -> Plan<'a> {
-    Plan {
-        name: &plan.name,
-        version: &order.target.version,
-        before: plan.before.as_deref(),
-    }
-}
-
-/// The URI without what may be a secret: user, query, fragment.
-fn public(uri: &str) -> String {
-    let path = uri.split(['?', '#']).next().unwrap_or_default();
-    let Some((scheme, rest)) = path.split_once("://") else {
-        return path.to_owned();
-    };
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    format!("{scheme}://{host}{path}")
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands out references"
-)]
-fn is_zero(number: &usize) -> bool {
-    *number == 0
 }
