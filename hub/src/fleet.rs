@@ -21,7 +21,7 @@ pub mod handle;
 mod look;
 mod observed;
 mod policy;
-mod queue;
+pub(crate) mod queue;
 mod record;
 mod render;
 mod scope;
@@ -42,7 +42,7 @@ pub use session::Up;
 
 use cluster::Cluster;
 use entry::Phase;
-use queue::{Queue, Share};
+use queue::{Place, Queue, Share};
 use sources::Sources;
 
 /// A moment, by the clock that only goes forward and by the one that people read.
@@ -167,9 +167,10 @@ impl Fleet {
     /// The next piece of work that is due, if any.
     pub fn take(&mut self, now: Now) -> Option<Job> {
         loop {
-            let waited = self.sources.next(now.instant);
-            let has_waited = waited.is_some();
-            let id = waited.or_else(|| self.queue.pop(now.instant))?;
+            // Newcomers first: where others wait for the same source, they take their turn among them.
+            let newcomer = self.queue.pop(now.instant);
+            let has_waited = newcomer.is_none();
+            let id = newcomer.or_else(|| self.sources.next(now.instant))?;
             let Some((_, entry)) = entry_of(&mut self.clusters, &id) else {
                 continue;
             };
@@ -304,12 +305,15 @@ fn entry_of<'a>(
     Some((&mut cluster.dirt, entry))
 }
 
-/// The share of the work that `id` belongs to.
-fn share(tenant: &str, id: &ObjectId) -> Share {
+/// The share of the work that `id` belongs to, under a tenant of this weight.
+pub(crate) fn share(tenant: &str, weight: u32, id: &ObjectId) -> Share {
     Share {
         tenant: tenant.into(),
-        cluster: Arc::clone(&id.cluster),
-        namespace: id.key.namespace.as_str().into(),
+        weight,
+        place: Place {
+            cluster: Arc::clone(&id.cluster),
+            namespace: id.key.namespace.as_str().into(),
+        },
     }
 }
 

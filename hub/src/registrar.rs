@@ -84,7 +84,14 @@ impl Registrar {
     /// Prepares to speak to the FlyteAdmin that the configuration names `name`. Connects
     /// on the first call only, but must be called within a tokio runtime.
     pub fn new(name: impl Into<String>, config: &FlyteAdminConfig) -> Result<Self, EndpointError> {
-        Self::with(name.into(), config, Arc::default(), TaskTracker::new())
+        let admin = Admin::new(config)?;
+        Ok(Self::with(
+            name.into(),
+            config,
+            admin,
+            Arc::default(),
+            TaskTracker::new(),
+        ))
     }
 
     /// The same FlyteAdmin under another configuration. There is still one writer at a time per
@@ -96,25 +103,57 @@ impl Registrar {
             swaps,
             ..
         } = &*self.0;
-        Self::with(name.clone(), config, Arc::clone(writers), swaps.clone())
+        let admin = Admin::new(config)?;
+        Ok(Self::with(
+            name.clone(),
+            config,
+            admin,
+            Arc::clone(writers),
+            swaps.clone(),
+        ))
+    }
+
+    /// The same FlyteAdmin, called as somebody else. Calls in flight and writers of both are
+    /// counted together.
+    pub fn called_as(
+        &self,
+        auth: &AuthConfig,
+        config: &FlyteAdminConfig,
+    ) -> Result<Self, EndpointError> {
+        let config = config.called_as(auth);
+        let Shared {
+            name,
+            admin,
+            writers,
+            swaps,
+            ..
+        } = &*self.0;
+        Ok(Self::with(
+            name.clone(),
+            &config,
+            admin.beside(&config)?,
+            Arc::clone(writers),
+            swaps.clone(),
+        ))
     }
 
     fn with(
         name: String,
         config: &FlyteAdminConfig,
+        admin: Admin,
         writers: Arc<Writers>,
         swaps: TaskTracker,
-    ) -> Result<Self, EndpointError> {
-        Ok(Self(Arc::new(Shared {
+    ) -> Self {
+        Self(Arc::new(Shared {
             name,
-            admin: Admin::new(config)?,
+            admin,
             max_workflow_nodes: config.max_workflow_nodes,
             max_message_size_bytes: config.max_message_size_bytes,
             storage: Storage::new(config),
             writers,
             places: Places::default(),
             swaps,
-        })))
+        }))
     }
 
     /// The FlyteAdmin's name in the configuration.

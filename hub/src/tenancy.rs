@@ -64,6 +64,10 @@ pub struct Grant {
     pub require_digest: bool,
     /// Whether the project may be created if it is missing.
     pub create_project: bool,
+    /// How many turns the tenant has for one of the others.
+    pub weight: u32,
+    /// Whether FlyteAdmin is called with the tenant's own credentials.
+    pub own_credentials: bool,
     /// What the package and its launch plans may have.
     pub terms: Arc<Terms>,
 }
@@ -165,6 +169,8 @@ impl Known {
             signatures: tenant.signatures.clone(),
             require_digest: tenant.require_digest,
             create_project: tenant.create_projects,
+            weight: tenant.weight.get(),
+            own_credentials: tenant.auth.is_some(),
             terms: Arc::clone(&self.terms),
         }
     }

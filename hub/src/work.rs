@@ -12,15 +12,16 @@ use tracing::{Instrument as _, info, info_span, warn};
 
 use crate::{
     audit::{Audit, Unavailable, event::registration},
-    fleet::{Failure, FleetHandle, Job, Occasion, Order, Outcome, Progress},
+    fleet::{Failure, FleetHandle, Job, Occasion, Order, Outcome, Progress, queue::Share, share},
     metrics::Metrics,
     package,
     registrar::Registrar,
     source::Fetched,
 };
 
+mod gate;
 mod parts;
-use parts::Lane;
+use gate::Gate;
 pub use parts::{Parts, PartsError};
 
 /// What makes registrations in one FlyteAdmin identical.
@@ -34,6 +35,8 @@ struct Registration {
     create_project: bool,
     digest: String,
     archive_digest: Option<String>,
+    /// The tenant, where FlyteAdmin is called as that.
+    caller: Option<String>,
     /// `Order::fingerprint`: the same package may be allowed by one tenant and not by another.
     terms: String,
     /// Which activates nothing.
@@ -185,8 +188,12 @@ impl Runner {
             }
         };
         let package = fetched.package.clone();
-        let Some(lane) = parts.lanes.get(&order.flyte_admin) else {
-            let message = "the hub's configuration has no such FlyteAdmin any more".to_owned();
+        let lane = parts.lanes.get(&order.flyte_admin);
+        let usable = lane.and_then(|lane| Some((lane, lane.caller(order)?.clone())));
+        let Some((lane, caller)) = usable else {
+            let message = "the hub's configuration has no such FlyteAdmin any more, or no \
+                           credentials for it"
+                .to_owned();
             return Arc::new(failed(
                 Some(package),
                 Reason::FlyteUnavailable,
@@ -208,6 +215,7 @@ impl Runner {
             create_project: order.create_project,
             digest: package.digest.clone(),
             archive_digest: package.archive_digest.clone(),
+            caller: order.own_credentials.then(|| order.tenant.clone()),
             terms: order.fingerprint.clone(),
             is_look: order.occasion == Occasion::Look,
         };
@@ -224,7 +232,12 @@ impl Runner {
         self.fleet.with(|fleet, now| {
             fleet.progress(job.ticket, Progress::Registering(package.clone()), now);
         });
-        let work = || register(Arc::clone(lane), order, parts.limits.clone(), fetched);
+        let turn = share(&order.tenant, order.weight, &job.origin.id);
+        let places = lane.places.clone();
+        let work = || {
+            let limits = parts.limits.clone();
+            register(caller, places, turn, order, limits, fetched)
+        };
         let outcome = lane.under_way.join(registration.clone(), work).await;
         if outcome.failure.is_none() {
             lane.done.insert(registration, Arc::clone(&outcome));
@@ -238,7 +251,9 @@ impl Runner {
 
 /// Reads, plans and registers the package.
 fn register(
-    lane: Arc<Lane>,
+    registrar: Registrar,
+    places: Gate,
+    turn: Share,
     order: &Order,
     limits: package::Limits,
     fetched: Fetched,
@@ -247,9 +262,7 @@ fn register(
     let is_look = order.occasion == Occasion::Look;
     async move {
         let package = Some(fetched.package.clone());
-        let registrar = &lane.registrar;
-        // Never closed.
-        let _place = lane.places.acquire().await;
+        let _place = places.enter(turn).await;
         let blob = fetched.blob.clone();
         let limits = registrar.limits(&limits);
         let planned = tokio::task::spawn_blocking(move || plan(&fetched, &wanted, &limits)).await;

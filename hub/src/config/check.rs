@@ -122,11 +122,17 @@ impl Config {
         }
         for (name, tenant) in &self.tenants {
             let key = |field: &str| format!("tenants.{name}.{field}");
-            if !self.flyte_admins.contains_key(&tenant.flyte_admin) {
-                add(
+            match (self.flyte_admins.get(&tenant.flyte_admin), &tenant.auth) {
+                (None, _) => add(
                     key("flyteAdmin"),
                     &format!("there is no flyteAdmins.{}", tenant.flyte_admin),
-                );
+                ),
+                (Some(admin), Some(auth)) => {
+                    if let Err(error) = admin.called_as(auth).check() {
+                        add(key("auth"), &error.to_string());
+                    }
+                }
+                (Some(_), None) => {}
             }
             for source in tenant.sources.iter().chain(&tenant.default_source) {
                 match self.sources.get(source) {

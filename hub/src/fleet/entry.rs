@@ -117,8 +117,10 @@ impl Entry {
 
     pub fn share(&self, id: &ObjectId) -> Share {
         match &self.phase {
-            Phase::Waiting(order) | Phase::Working(_, order) => share(&order.tenant, id),
-            Phase::Settled | Phase::Unrecorded(..) => share("", id),
+            Phase::Waiting(order) | Phase::Working(_, order) => {
+                share(&order.tenant, order.weight, id)
+            }
+            Phase::Settled | Phase::Unrecorded(..) => share("", 1, id),
         }
     }
 

@@ -74,6 +74,10 @@ pub struct Order {
     /// Names the terms, and whose signatures are demanded: what was checked under the same name
     /// need not be checked again.
     pub fingerprint: String,
+    /// How many turns the tenant has for one of the others.
+    pub weight: u32,
+    /// Whether FlyteAdmin is called with the tenant's own credentials.
+    pub own_credentials: bool,
     /// Why now.
     pub occasion: Occasion,
 }
@@ -241,6 +245,8 @@ impl Policy {
             create_project: grant.create_project,
             terms: grant.terms,
             fingerprint,
+            weight: grant.weight,
+            own_credentials: grant.own_credentials,
             occasion: Occasion::Change,
         })
     }

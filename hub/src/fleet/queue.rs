@@ -1,4 +1,5 @@
-//! A fair queue: shares take turns, however much each of them has waiting.
+//! A fair queue: tenants take turns, each as many as it weighs, and within a tenant its
+//! namespaces do, however much each of them has waiting.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -12,6 +13,15 @@ use std::{
 pub struct Share {
     /// The tenant.
     pub tenant: Arc<str>,
+    /// How many turns the tenant has for one of the others.
+    pub weight: u32,
+    /// The namespace, with its cluster.
+    pub place: Place,
+}
+
+/// A namespace of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
     /// The cluster.
     pub cluster: Arc<str>,
     /// The namespace.
@@ -21,14 +31,24 @@ pub struct Share {
 /// A queue of items, each in it at most once: pushing it again moves it.
 #[derive(Debug)]
 pub struct Queue<T> {
-    ready: BTreeMap<Share, VecDeque<T>>,
-    turns: VecDeque<Share>,
+    tenants: BTreeMap<Arc<str>, Tenant<T>>,
+    turns: VecDeque<Arc<str>>,
     delayed: BTreeSet<(Instant, T)>,
-    places: HashMap<T, Place>,
+    whereabouts: HashMap<T, Whereabouts>,
+}
+
+/// What a tenant has ready.
+#[derive(Debug)]
+struct Tenant<T> {
+    weight: u32,
+    /// Items that may still be taken in this turn.
+    left: u32,
+    ready: BTreeMap<Place, VecDeque<T>>,
+    turns: VecDeque<Place>,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Whereabouts {
     Ready(Share),
     Delayed(Instant, Share),
 }
@@ -36,10 +56,10 @@ enum Place {
 impl<T> Default for Queue<T> {
     fn default() -> Self {
         Self {
-            ready: BTreeMap::new(),
+            tenants: BTreeMap::new(),
             turns: VecDeque::new(),
             delayed: BTreeSet::new(),
-            places: HashMap::new(),
+            whereabouts: HashMap::new(),
         }
     }
 }
@@ -51,7 +71,8 @@ impl<T: Clone + Ord + Hash> Queue<T> {
         match due {
             Some(due) => {
                 self.delayed.insert((due, item.clone()));
-                self.places.insert(item, Place::Delayed(due, share));
+                self.whereabouts
+                    .insert(item, Whereabouts::Delayed(due, share));
             }
             None => self.push_ready(share, item),
         }
@@ -60,32 +81,35 @@ impl<T: Clone + Ord + Hash> Queue<T> {
     /// Takes the next item that is due.
     pub fn pop(&mut self, now: Instant) -> Option<T> {
         self.ripen(now);
-        let share = self.turns.pop_front()?;
-        let items = self.ready.get_mut(&share)?;
-        let item = items.pop_front()?;
-        if items.is_empty() {
-            self.ready.remove(&share);
-        } else {
-            self.turns.push_back(share);
+        let name = self.turns.front()?.clone();
+        let tenant = self.tenants.get_mut(&name)?;
+        let item = tenant.pop()?;
+        tenant.left = tenant.left.saturating_sub(1);
+        if tenant.turns.is_empty() {
+            self.tenants.remove(&name);
+            self.turns.pop_front();
+        } else if tenant.left == 0 {
+            tenant.left = tenant.weight;
+            self.turns.rotate_left(1);
         }
-        self.places.remove(&item);
+        self.whereabouts.remove(&item);
         Some(item)
     }
 
     /// Removes `item`, wherever it is.
     pub fn remove(&mut self, item: &T) {
-        match self.places.remove(item) {
-            Some(Place::Delayed(due, _)) => {
+        match self.whereabouts.remove(item) {
+            Some(Whereabouts::Delayed(due, _)) => {
                 self.delayed.remove(&(due, item.clone()));
             }
-            Some(Place::Ready(share)) => {
-                let Some(items) = self.ready.get_mut(&share) else {
+            Some(Whereabouts::Ready(share)) => {
+                let Some(tenant) = self.tenants.get_mut(&share.tenant) else {
                     return;
                 };
-                items.retain(|other| other != item);
-                if items.is_empty() {
-                    self.ready.remove(&share);
-                    self.turns.retain(|other| *other != share);
+                tenant.remove(&share.place, item);
+                if tenant.turns.is_empty() {
+                    self.tenants.remove(&share.tenant);
+                    self.turns.retain(|other| *other != share.tenant);
                 }
             }
             None => {}
@@ -99,7 +123,7 @@ impl<T: Clone + Ord + Hash> Queue<T> {
 
     /// How many items there are.
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.whereabouts.len()
     }
 
     fn ripen(&mut self, now: Instant) {
@@ -107,19 +131,59 @@ impl<T: Clone + Ord + Hash> Queue<T> {
             let Some((_, item)) = self.delayed.pop_first() else {
                 return;
             };
-            if let Some(Place::Delayed(_, share)) = self.places.remove(&item) {
+            if let Some(Whereabouts::Delayed(_, share)) = self.whereabouts.remove(&item) {
                 self.push_ready(share, item);
             }
         }
     }
 
     fn push_ready(&mut self, share: Share, item: T) {
-        let items = self.ready.entry(share.clone()).or_default();
+        let tenant = self.tenants.entry(share.tenant.clone()).or_insert_with(|| {
+            self.turns.push_back(share.tenant.clone());
+            Tenant {
+                weight: share.weight,
+                left: share.weight,
+                ready: BTreeMap::new(),
+                turns: VecDeque::new(),
+            }
+        });
+        // The newest counts: a reload may have changed it.
+        tenant.weight = share.weight;
+        tenant.push(share.place.clone(), item.clone());
+        self.whereabouts.insert(item, Whereabouts::Ready(share));
+    }
+}
+
+impl<T: PartialEq> Tenant<T> {
+    fn push(&mut self, place: Place, item: T) {
+        let items = self.ready.entry(place.clone()).or_default();
         if items.is_empty() {
-            self.turns.push_back(share.clone());
+            self.turns.push_back(place);
         }
-        items.push_back(item.clone());
-        self.places.insert(item, Place::Ready(share));
+        items.push_back(item);
+    }
+
+    fn pop(&mut self) -> Option<T> {
+        let place = self.turns.pop_front()?;
+        let items = self.ready.get_mut(&place)?;
+        let item = items.pop_front()?;
+        if items.is_empty() {
+            self.ready.remove(&place);
+        } else {
+            self.turns.push_back(place);
+        }
+        Some(item)
+    }
+
+    fn remove(&mut self, place: &Place, item: &T) {
+        let Some(items) = self.ready.get_mut(place) else {
+            return;
+        };
+        items.retain(|other| other != item);
+        if items.is_empty() {
+            self.ready.remove(place);
+            self.turns.retain(|other| other != place);
+        }
     }
 }
 
@@ -131,16 +195,23 @@ mod tests {
 
     use super::*;
 
-    fn share(namespace: &str) -> Share {
+    fn of(tenant: &str, weight: u32, namespace: &str) -> Share {
         Share {
-            tenant: "t".into(),
-            cluster: "c".into(),
-            namespace: namespace.into(),
+            tenant: tenant.into(),
+            weight,
+            place: Place {
+                cluster: "c".into(),
+                namespace: namespace.into(),
+            },
         }
     }
 
+    fn share(namespace: &str) -> Share {
+        of("t", 1, namespace)
+    }
+
     #[test]
-    fn shares_take_turns() {
+    fn namespaces_take_turns() {
         let mut queue = Queue::default();
         for item in 0..100 {
             queue.push(share("many"), item, None);
@@ -149,6 +220,31 @@ mod tests {
         let now = Instant::now();
         let taken: Vec<i32> = (0..3).filter_map(|_| queue.pop(now)).collect();
         assert_eq!(taken, [0, 1000, 1]);
+    }
+
+    #[test]
+    fn a_tenant_of_many_namespaces_has_no_more_turns_than_one_of_a_single_one() {
+        let mut queue = Queue::default();
+        for item in 0..10_000 {
+            queue.push(of("many", 1, &format!("ns-{}", item % 1000)), item, None);
+        }
+        let now = Instant::now();
+        queue.pop(now);
+        queue.push(of("one", 1, "ns"), 20_000, None);
+        let ahead = std::iter::from_fn(|| queue.pop(now)).position(|item| item == 20_000);
+        assert!(ahead.unwrap() <= 1, "{ahead:?}");
+    }
+
+    #[test]
+    fn a_tenant_has_as_many_turns_as_it_weighs() {
+        let mut queue = Queue::default();
+        for item in 0..20 {
+            queue.push(of("heavy", 3, "a"), item, None);
+            queue.push(of("light", 1, "b"), 100 + item, None);
+        }
+        let now = Instant::now();
+        let taken: Vec<i32> = (0..8).filter_map(|_| queue.pop(now)).collect();
+        assert_eq!(taken, [0, 1, 2, 100, 3, 4, 5, 101]);
     }
 
     #[test]
@@ -187,7 +283,9 @@ mod tests {
                     expected.remove(&item);
                 } else {
                     let due = (seconds > 0).then(|| start + Duration::from_secs(seconds));
-                    queue.push(share(&namespace.to_string()), item, due);
+                    let tenant = (b'a' + item % 3) as char;
+                    let weight = u32::from(namespace) + 1;
+                    queue.push(of(&tenant.to_string(), weight, &namespace.to_string()), item, due);
                     expected.insert(item);
                 }
                 prop_assert_eq!(queue.len(), expected.len());
@@ -196,7 +294,7 @@ mod tests {
             let mut taken: Vec<u8> = std::iter::from_fn(|| queue.pop(end)).collect();
             taken.sort_unstable();
             prop_assert_eq!(taken, expected.into_iter().collect::<Vec<_>>());
-            prop_assert!(queue.turns.is_empty() && queue.ready.is_empty() && queue.places.is_empty());
+            prop_assert!(queue.turns.is_empty() && queue.tenants.is_empty() && queue.whereabouts.is_empty());
         }
     }
 }

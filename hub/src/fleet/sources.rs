@@ -3,7 +3,10 @@
 //! Whoever waits for a source holds a place among the resources that are worked on. So each
 //! source has a share of the places, and who finds it taken waits here, out of the way.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Bound,
+};
 
 use super::{
     ObjectId, Ticket,
@@ -16,6 +19,8 @@ pub(super) struct Sources {
     /// Most that fetch from one source at a time.
     limit: usize,
     lanes: BTreeMap<String, Lane>,
+    /// The source whose turn it was last.
+    last: String,
     fetching: HashMap<Ticket, String>,
 }
 
@@ -30,6 +35,7 @@ impl Sources {
         Self {
             limit,
             lanes: BTreeMap::new(),
+            last: String::new(),
             fetching: HashMap::new(),
         }
     }
@@ -45,12 +51,22 @@ impl Sources {
         free
     }
 
-    /// The next of those who waited for a source that is free now.
+    /// The next of those who waited for a source that is free now. Sources take turns.
     pub fn next(&mut self, now: std::time::Instant) -> Option<ObjectId> {
-        self.lanes
-            .values_mut()
-            .filter(|lane| lane.fetching < self.limit)
-            .find_map(|lane| lane.waiting.pop(now))
+        let after = (Bound::Excluded(self.last.clone()), Bound::Unbounded);
+        let later = self.lanes.range(after).map(|(name, _)| name.clone());
+        let earlier = self.lanes.range(..=self.last.clone());
+        let earlier = earlier.map(|(name, _)| name.clone());
+        let turns: Vec<String> = later.chain(earlier).collect();
+        turns.into_iter().find_map(|name| {
+            let lane = self.lanes.get_mut(&name)?;
+            if lane.fetching >= self.limit {
+                return None;
+            }
+            let id = lane.waiting.pop(now)?;
+            self.last = name;
+            Some(id)
+        })
     }
 
     /// Work that fetches from `source` begins.

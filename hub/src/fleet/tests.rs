@@ -165,6 +165,7 @@ fn tenant(namespaces: &[&str]) -> Tenant {
             .collect(),
         namespace_selector: LabelSelector::default(),
         flyte_admin: "main".to_owned(),
+        auth: None,
         projects: globs(&["etl"]),
         domains: globs(&["development"]),
         sources: vec!["registry".to_owned(), "other".to_owned()],
@@ -181,6 +182,7 @@ fn tenant(namespaces: &[&str]) -> Tenant {
         host_paths: Vec::new(),
         activate_launch_plans: true,
         create_projects: false,
+        weight: std::num::NonZeroU32::MIN,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Calls to FlyteAdmin, each within the limits.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use flyte_registration_crd::EntityType;
@@ -86,18 +86,27 @@ impl Method {
 #[derive(Debug)]
 pub(super) struct Admin {
     grpc: Grpc<Lenient>,
-    limiter: Limiter,
+    limiter: Arc<Limiter>,
     timeout: Duration,
     auth: Option<Auth>,
 }
 
 impl Admin {
     pub(super) fn new(config: &FlyteAdminConfig) -> Result<Self, EndpointError> {
+        Self::with(config, Arc::new(Limiter::new(config.max_in_flight)))
+    }
+
+    /// Another connection to the same FlyteAdmin: the calls of both are in flight together.
+    pub(super) fn beside(&self, config: &FlyteAdminConfig) -> Result<Self, EndpointError> {
+        Self::with(config, Arc::clone(&self.limiter))
+    }
+
+    fn with(config: &FlyteAdminConfig, limiter: Arc<Limiter>) -> Result<Self, EndpointError> {
         let channel = Lenient(endpoint::channels(config)?);
         Ok(Self {
             auth: Auth::new(config, channel.clone())?,
             grpc: Grpc::new(channel).max_decoding_message_size(ANSWER_MAX),
-            limiter: Limiter::new(config.max_in_flight),
+            limiter,
             timeout: config.call_timeout,
         })
     }

@@ -68,6 +68,15 @@ impl FlyteAdminConfig {
             epoch: epoch(),
         }
     }
+
+    /// The same with other credentials.
+    #[must_use]
+    pub fn called_as(&self, auth: &AuthConfig) -> Self {
+        Self {
+            auth: Some(auth.clone()),
+            ..self.clone()
+        }
+    }
 }
 
 fn max_in_flight() -> usize {

@@ -1,9 +1,11 @@
 //! A tenant, as the configuration has it.
 
+use std::num::NonZeroU32;
+
 use serde::Deserialize;
 
 use super::{Glob, LabelSelector, Labels, NamespacePattern, PackagePrefix, Reading, any};
-use crate::source::SignaturesConfig;
+use crate::{registrar::AuthConfig, source::SignaturesConfig};
 
 /// A tenant: these namespaces of these clusters may register these packages there.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,6 +21,10 @@ pub struct Tenant {
     pub namespace_selector: LabelSelector,
     /// The FlyteAdmin to register in.
     pub flyte_admin: String,
+    /// OAuth 2 client credentials of its own for that FlyteAdmin, so that it holds the tenant to its
+    /// projects as well. Left out: those of the FlyteAdmin.
+    #[serde(default)]
+    pub auth: Option<AuthConfig>,
     /// The Flyte projects.
     pub projects: Vec<Glob>,
     /// The Flyte domains.
@@ -63,6 +69,9 @@ pub struct Tenant {
     /// Projects that are missing may be created.
     #[serde(default)]
     pub create_projects: bool,
+    /// How many turns it has for one of the others, while there is more to do than can be done.
+    #[serde(default = "one")]
+    pub weight: NonZeroU32,
 }
 
 impl Tenant {
@@ -98,4 +107,8 @@ impl Tenant {
                     && reading.domain.is_none_or(|it| any(&self.domains, it))
             })
     }
+}
+
+fn one() -> NonZeroU32 {
+    NonZeroU32::MIN
 }

@@ -23,6 +23,7 @@ fn tenant(clusters: &[&str], namespaces: &[&str], projects: &[&str], domains: &[
         namespaces: patterns(namespaces),
         namespace_selector: LabelSelector::default(),
         flyte_admin: "main".to_owned(),
+        auth: None,
         projects: globs(projects),
         domains: globs(domains),
         sources: vec!["registry".to_owned()],
@@ -39,6 +40,7 @@ fn tenant(clusters: &[&str], namespaces: &[&str], projects: &[&str], domains: &[
         host_paths: Vec::new(),
         activate_launch_plans: false,
         create_projects: false,
+        weight: std::num::NonZeroU32::MIN,
     }
 }
 

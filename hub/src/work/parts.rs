@@ -3,15 +3,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use moka::sync::Cache;
-use tokio::sync::Semaphore;
 
-use super::Registration;
+use super::{Registration, gate::Gate};
 use crate::{
     config::Config,
-    fleet::Outcome,
+    fleet::{Order, Outcome},
     flight::Flights,
     package,
-    registrar::{EndpointError, FlyteAdminConfig, Registrar},
+    registrar::{AuthConfig, EndpointError, FlyteAdminConfig, Registrar},
     source::{self, SetupError, Sources},
 };
 
@@ -46,10 +45,24 @@ pub struct Parts {
 /// holds up no other.
 pub(super) struct Lane {
     config: FlyteAdminConfig,
+    /// The tenants that call it as themselves.
+    tenants: BTreeMap<String, AuthConfig>,
     pub registrar: Registrar,
-    pub places: Semaphore,
+    callers: BTreeMap<String, Registrar>,
+    pub places: Gate,
     pub under_way: Flights<Registration, Arc<Outcome>>,
     pub done: Cache<Registration, Arc<Outcome>>,
+}
+
+impl Lane {
+    /// Calls FlyteAdmin for `order`. `None`: the tenant has no credentials of its own any more.
+    pub fn caller(&self, order: &Order) -> Option<&Registrar> {
+        if order.own_credentials {
+            self.callers.get(&order.tenant)
+        } else {
+            Some(&self.registrar)
+        }
+    }
 }
 
 impl Parts {
@@ -71,15 +84,24 @@ impl Parts {
         old: &BTreeMap<String, Arc<Lane>>,
     ) -> Result<Self, PartsError> {
         let lane = |name: &String, admin: &FlyteAdminConfig| {
+            let tenants = callers(config, name);
             let registrar = match old.get(name) {
-                Some(old) if old.config == *admin => return Ok(Arc::clone(old)),
+                Some(old) if old.config == *admin && old.tenants == tenants => {
+                    return Ok(Arc::clone(old));
+                }
                 Some(old) => old.registrar.renewed(admin)?,
                 None => Registrar::new(name, admin)?,
             };
+            let callers = tenants.iter().map(|(tenant, auth)| {
+                let caller = registrar.called_as(auth, admin)?;
+                Ok((tenant.clone(), caller))
+            });
             Ok(Arc::new(Lane {
                 config: admin.clone(),
+                callers: callers.collect::<Result<_, EndpointError>>()?,
+                tenants,
                 registrar,
-                places: Semaphore::new(config.work.packages_per_flyte_admin),
+                places: Gate::new(config.work.packages_per_flyte_admin),
                 under_way: Flights::default(),
                 done: Cache::new(REMEMBERED),
             }))
@@ -98,4 +120,12 @@ impl Parts {
             limits: config.package.clone(),
         })
     }
+}
+
+/// The credentials of the tenants that call this FlyteAdmin as themselves.
+fn callers(config: &Config, flyte_admin: &str) -> BTreeMap<String, AuthConfig> {
+    let tenants = config.tenants.iter();
+    let own = tenants.filter(|(_, tenant)| tenant.flyte_admin == flyte_admin);
+    own.filter_map(|(name, tenant)| Some((name.clone(), tenant.auth.clone()?)))
+        .collect()
 }

@@ -1,3 +1,5 @@
+mod fair;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::json;
@@ -80,4 +82,69 @@ async fn parts_that_did_not_change_go_on() {
         runner.retired.lock().is_empty(),
         "nothing is being activated there"
     );
+}
+
+#[tokio::test]
+async fn tenants_with_credentials_of_their_own_call_as_themselves() {
+    let config = |secret: &str| -> Config {
+        let tenant = json!({
+            "clusters": ["*"], "namespaces": ["*"], "flyteAdmin": "main", "projects": ["*"], "domains": ["*"],
+            "sources": [], "images": ["*"], "auth": {"clientId": "t", "clientSecretFile": secret},
+        });
+        serde_json::from_value(json!({
+            "tenants": {"t": tenant},
+            "flyteAdmins": {"main": {"endpoint": "127.0.0.1:1", "insecure": true}},
+        }))
+        .unwrap()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let runner = runner(dir.path()).await;
+    let renew = |config: &Config| runner.replace_parts(runner.parts().renewed(config).unwrap());
+    let lane = || Arc::clone(&runner.parts().lanes["main"]);
+    renew(&config("/a"));
+    let first = lane();
+    let order = |tenant: &str, own_credentials| Order {
+        tenant: tenant.to_owned(),
+        own_credentials,
+        ..order()
+    };
+    assert!(first.caller(&order("t", true)).is_some());
+    assert!(
+        first.caller(&order("gone", true)).is_none(),
+        "never as somebody else"
+    );
+    assert!(first.caller(&order("any", false)).is_some());
+    renew(&config("/a"));
+    assert!(Arc::ptr_eq(&first, &lane()));
+    renew(&config("/b"));
+    assert!(!Arc::ptr_eq(&first, &lane()));
+}
+
+fn order() -> Order {
+    Order {
+        tenant: String::new(),
+        rule: String::new(),
+        flyte_admin: "main".to_owned(),
+        epoch: String::new(),
+        package: crate::source::PackageRef {
+            source: String::new(),
+            place: crate::source::Place::File("https://files.example/a".parse().unwrap()),
+            pinned: None,
+            signatures: None,
+        },
+        target: package::Target {
+            project: "p".to_owned(),
+            domain: "d".to_owned(),
+            version: "v".to_owned(),
+        },
+        selection: package::Selection::default(),
+        options: package::Options::default(),
+        activation: package::Activation::None,
+        create_project: false,
+        terms: Arc::default(),
+        fingerprint: String::new(),
+        weight: 1,
+        own_credentials: false,
+        occasion: Occasion::Change,
+    }
 }

@@ -287,3 +287,19 @@ async fn no_log_shows_a_secret() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_tenant_may_call_as_itself() {
+    // The hub's own client may do nothing here; the tenant's may.
+    let guarded = guarded(&options(), |auth| {
+        auth.client_id = Some("narrow".to_owned());
+    })
+    .await;
+    assert!(guarded.register("v1").await.failure.is_some());
+    let plain = config(&guarded.peer.emulator);
+    let own = auth(guarded.folder.path());
+    let tenant = guarded.peer.registrar.called_as(&own, &plain).unwrap();
+    let report = tenant.register(&planned(ETL, &target("v1"))).await;
+    assert_eq!(report.failure, None);
+    assert!(report.counts.created > 0);
+}

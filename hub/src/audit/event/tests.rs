@@ -60,6 +60,8 @@ fn order() -> Order {
         create_project: false,
         terms: Arc::default(),
         fingerprint: String::new(),
+        weight: 1,
+        own_credentials: false,
         occasion: Occasion::Change,
     }
 }

@@ -80,3 +80,19 @@ fn who_is_gone_waits_for_nothing_and_leaves_room() {
     assert_eq!(hub.fleet.load(), (0, 2));
     drop(jobs);
 }
+
+#[test]
+fn newcomers_take_their_turn_among_those_who_wait() {
+    let mut hub = hub();
+    for name in ["d", "e"] {
+        hub.changed(object(name, 1, &elsewhere()));
+    }
+    let jobs = take_all(&mut hub);
+    let mut newcomer = object("n", 1, &elsewhere());
+    newcomer.key.as_mut().unwrap().namespace = "data-b".to_owned();
+    hub.changed(newcomer);
+    for job in &jobs {
+        hub.finish(job, success());
+    }
+    assert_eq!(names(&take_all(&mut hub)), ["c", "n"]);
+}
