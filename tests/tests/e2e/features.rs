@@ -135,14 +135,19 @@ fn what_flyteadmin_refuses_leaves_the_rest_registered() -> Result<()> {
 /// that remembers nothing look again.
 async fn all_of(name: &str, flyteadmin: &FlyteAdmin, flags: &[&[&str]]) -> Result<()> {
     let world = World::shared().await?;
-    let domains = json!(["development", "production"]);
+    // What its launch plans name besides.
+    let tenant = json!({
+        "domains": ["development", "production"],
+        "serviceAccounts": ["runner"],
+        "rawOutputDataPrefixes": ["s3://acme/raw"],
+    });
     let system = System::start(Setup {
         name,
         clusters: &world.clusters,
         registry: &world.registry,
         flyteadmin,
         projects: &[PROJECT, "data-warehouse"],
-        hub: json!({"tenants": {"warehouse": {"domains": domains}}}),
+        hub: json!({"tenants": {"warehouse": tenant}}),
         agent: Value::Null,
     })
     .await?;
