@@ -1,12 +1,15 @@
 //! What API servers refuse by themselves, through what the charts ship.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use flyte_registration_tests::{
     System, World, block_on,
     command::{self, Output},
-    paths::tests_dir,
+    paths::{run_dir, tests_dir, workspace_binary},
     peers::ApiServer,
     system::manifest,
     wait_until,
@@ -16,6 +19,79 @@ use serde_json::{Value, json};
 use crate::support::{SOON, emulator, push_sample, spec, system, version};
 
 const OURS: &str = "flyte.backend/registration";
+
+const PROJECT: &str = "flyte.backend/project";
+const DOMAIN: &str = "flyte.backend/domain";
+
+/// A hub's configuration that goes by the same labels as the chart's admission policy.
+struct Policy(PathBuf);
+
+impl Policy {
+    fn write(dir: &Path) -> Result<Self> {
+        let tenant = |projects: &[&str], domains: &[&str], labels: Value, without: &[&str]| {
+            let absent = without
+                .iter()
+                .map(|key| json!({"key": key, "operator": "DoesNotExist"}));
+            json!({
+                "clusters": ["*"], "namespaces": ["vap-*"], "flyteAdmin": "main",
+                "namespaceSelector": {
+                    "matchLabels": labels, "matchExpressions": absent.collect::<Vec<_>>(),
+                },
+                "projects": projects, "domains": domains, "sources": ["main"], "images": ["*"],
+            })
+        };
+        let etl = json!({PROJECT: "etl"});
+        let staging = json!({PROJECT: "etl", DOMAIN: "staging"});
+        let config = json!({
+            "clusters": {"east": {"token": {
+                "issuer": "https://east.example",
+                "subject": "system:serviceaccount:flyte-system:agent",
+            }}},
+            "tenants": {
+                "both": tenant(&["etl"], &["staging"], staging, &[]),
+                "project": tenant(&["etl"], &["*"], etl, &[DOMAIN]),
+                "none": tenant(&["*"], &["*"], json!({}), &[PROJECT, DOMAIN]),
+            },
+            "sources": {"main": {"kind": "oci", "registry": "registry.example"}},
+            "flyteAdmins": {"main": {"endpoint": "dns:///flyte.example:443"}},
+        });
+        let file = dir.join("hub.yaml");
+        fs::write(&file, config.to_string())?;
+        Ok(Self(file))
+    }
+
+    /// What `can-i` answers.
+    async fn can_i(
+        &self,
+        namespace: &str,
+        labels: &Value,
+        project: &str,
+        domain: &str,
+    ) -> Result<Value> {
+        let config = self.0.to_str().context("path is not UTF-8")?;
+        let mut args: Vec<String> = [
+            "can-i",
+            "--config",
+            config,
+            "--cluster",
+            "east",
+            "--namespace",
+            namespace,
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        for (key, value) in labels.as_object().context("no labels")? {
+            let value = value.as_str().context("no text")?;
+            args.extend(["--label".to_owned(), format!("{key}={value}")]);
+        }
+        args.extend(
+            ["--project", project, "--domain", domain, "--output", "json"].map(str::to_owned),
+        );
+        let hub = workspace_binary("flyte-registration-hub")?;
+        let said = command::run(&hub, args, &[], "").await?;
+        serde_json::from_str(&said.stdout).with_context(|| format!("{said:?}"))
+    }
+}
 
 async fn namespace(cluster: &ApiServer, name: &str, labels: &Value) -> Result<()> {
     let metadata = json!({"name": name, "labels": labels});
@@ -40,11 +116,16 @@ fn vap_refuses_at_apply_what_the_labels_of_the_namespace_do_not_allow() -> Resul
         // The policies come with the agent.
         let system = system("vap", world, &flyteadmin).await?;
         let cluster = &system.setup.clusters[0];
-        let labels = json!({"flyte.backend/project": "etl", "flyte.backend/domain": "staging"});
-        namespace(cluster, "vap-both", &labels).await?;
-        let labels = json!({"flyte.backend/project": "etl"});
-        namespace(cluster, "vap-project", &labels).await?;
-        namespace(cluster, "vap-none", &json!({"team": "etl"})).await?;
+        let hub = Policy::write(&run_dir("vap")?)?;
+        let both = json!({PROJECT: "etl", DOMAIN: "staging"});
+        let (project, none) = (json!({PROJECT: "etl"}), json!({"team": "etl"}));
+        for (name, labels) in [
+            ("vap-both", &both),
+            ("vap-project", &project),
+            ("vap-none", &none),
+        ] {
+            namespace(cluster, name, labels).await?;
+        }
         let apply = |namespace: &'static str, project: &str, domain: &str| {
             let mut spec = spec("flows", "v1");
             spec["workflowProject"] = project.into();
@@ -53,30 +134,34 @@ fn vap_refuses_at_apply_what_the_labels_of_the_namespace_do_not_allow() -> Resul
             let manifest = manifest(namespace, &name, &spec).to_string();
             async move { cluster.apply(&manifest).await }
         };
-        let project = "namespace vap-both may not register into project other";
         wait_until(SOON, "the policy to take effect", || async {
-            refused(&apply("vap-both", "other", "staging").await?, project)
+            refused(
+                &apply("vap-both", "other", "staging").await?,
+                "may not register",
+            )
         })
         .await?;
-        let domain = "namespace vap-both may not register into domain production of project etl";
-        refused(&apply("vap-both", "etl", "production").await?, domain)?;
-        let project = "namespace vap-project may not register into project other";
-        refused(&apply("vap-project", "other", "staging").await?, project)?;
-        for (namespace, project, domain) in [
-            ("vap-both", "etl", "staging"),
-            ("vap-project", "etl", "production"),
-            ("vap-none", "other", "production"),
+        // The hub says the same, in the same words.
+        for (namespace, labels, project, domain, allowed) in [
+            ("vap-both", &both, "etl", "staging", true),
+            ("vap-both", &both, "other", "staging", false),
+            ("vap-both", &both, "etl", "production", false),
+            ("vap-project", &project, "etl", "production", true),
+            ("vap-project", &project, "other", "staging", false),
+            ("vap-none", &none, "other", "production", true),
         ] {
-            apply(namespace, project, domain).await?.success()?;
+            let at_apply = apply(namespace, project, domain).await?;
+            let answer = hub.can_i(namespace, labels, project, domain).await?;
+            ensure!(answer["allowed"] == allowed, "{answer}");
+            if allowed {
+                at_apply.success()?;
+            } else {
+                refused(&at_apply, answer["message"].as_str().context("no message")?)?;
+            }
         }
 
         // What is there can be annotated and deleted under labels that no longer allow it.
-        namespace(
-            cluster,
-            "vap-both",
-            &json!({"flyte.backend/project": "other"}),
-        )
-        .await?;
+        namespace(cluster, "vap-both", &json!({PROJECT: "other"})).await?;
         let there = ["--namespace", "vap-both", "flyreg", "etl-staging"];
         for verb in [&["annotate"][..], &["delete", "--wait=false"]] {
             let mut args = [verb, &there].concat();
