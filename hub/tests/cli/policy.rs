@@ -6,7 +6,7 @@ use super::bench::{Ran, finished, program};
 
 const CONFIG: &str = "
 clusters:
-  east: {tokenFile: /etc/hub/east}
+  east: {token: {issuer: 'https://east.example', subject: 'system:serviceaccount:flyte-system:agent'}}
 tenants:
   warehouse:
     clusters: [east]
