@@ -251,6 +251,19 @@ impl Policy {
         })
     }
 
+    /// A receipt for `observed`, wherever it was registered.
+    pub(super) fn kept(
+        &self,
+        cluster: &str,
+        observed: &Observed,
+        own: Option<String>,
+    ) -> Option<String> {
+        let subject = observed.subject(cluster);
+        own.into_iter()
+            .chain([observed.receipt.clone()])
+            .find(|receipt| self.receipts.verify(subject, receipt).is_some())
+    }
+
     /// The payload of a receipt that covers `order`, whatever request it answers.
     pub(super) fn receipt(
         &self,

@@ -123,9 +123,10 @@ fn said(type_: ConditionType, status: ConditionStatus, message: &str) -> String 
 }
 
 impl Entry {
-    /// Shows `reason` and `message`.
+    /// Shows `reason` and `message`. A receipt for what was done before they stood against it stays.
     pub(super) fn show(&mut self, reason: Reason, message: &str, facts: Facts, now: Now) {
-        let status = self.status(reason, message, facts, now.wall);
+        let mut status = self.status(reason, message, facts, now.wall);
+        status.receipt.clone_from(&self.receipt);
         self.shown = shown(reason, status);
         self.tell_from = None;
     }

@@ -137,7 +137,12 @@ impl Fleet {
                 entry.show(refusal.reason, &refusal.message, Facts::default(), now);
             }
             Verdict::Settled(refusal) => {
+                // Should the policy allow it again, what was done is still done: it would
+                // activate again what another version has replaced since.
+                let kept = entry.receipt.take();
+                let kept = policy.kept(&id.cluster, &entry.observed, kept);
                 entry.begin_anew();
+                entry.receipt = kept;
                 self.await_record(id, refusal);
             }
             Verdict::Done(payload, look) => {

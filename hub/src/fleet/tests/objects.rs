@@ -15,7 +15,43 @@ fn what_the_policy_does_not_allow_is_denied_ready_or_not() {
     assert_eq!(conditions(&status), "False/False/True Denied");
     hub.fleet
         .replace_policy(policy(&["data-*"], "1"), &Changed::default(), hub.now);
-    assert_eq!(conditions(&hub.status()), "Unknown/True/False Queued");
+    let status = hub.status();
+    assert_eq!(conditions(&status), "True/False/False Registered");
+    assert!(hub.take().is_none(), "what was done is still done");
+}
+
+#[test]
+fn what_was_done_before_it_was_denied_is_not_done_again_by_another_hub() {
+    let mut hub = Hub::new();
+    let (plain, status) = hub.registered();
+    let registered = showing(&plain, &status);
+    hub.changed(registered.clone());
+    let denied = {
+        let now = hub.now;
+        hub.fleet
+            .replace_policy(policy(&["other"], "1"), &Changed::default(), now);
+        hub.status()
+    };
+    assert_eq!(conditions(&denied), "False/False/True Denied");
+    let shown = showing(&registered, &denied);
+    // It may stay denied for several lives of the hub.
+    let mut next = hub.restarted();
+    let now = next.now;
+    next.fleet
+        .replace_policy(policy(&["other"], "1"), &Changed::default(), now);
+    next.changed(shown.clone());
+    assert!(next.told().is_empty());
+    next.fleet
+        .replace_policy(policy(&["data-*"], "1"), &Changed::default(), now);
+    assert_eq!(conditions(&next.status()), "True/False/False Registered");
+    assert!(next.take().is_none());
+    // A receipt for another generation proves nothing of this one.
+    let mut edited = hub.restarted();
+    edited.changed(proto::Object {
+        generation: 2,
+        ..shown
+    });
+    assert!(edited.take().is_some());
 }
 
 #[test]
