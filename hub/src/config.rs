@@ -196,7 +196,7 @@ impl Default for StateDir {
 impl Default for Work {
     fn default() -> Self {
         Self {
-            concurrency: 64,
+            concurrency: 128,
             packages_per_flyte_admin: 8,
             retry_initial: Duration::from_secs(2),
             retry_max: Duration::from_mins(15),

@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 
 use super::store::{Packages, SIZE};
 
-/// As many resources as the hub has at work (`work.concurrency`).
-const AT_WORK: usize = 64;
+/// As many resources as fetch from one source (a quarter of `work.concurrency`).
+const AT_WORK: usize = 32;
 
 /// What it took.
 pub struct Taken {
