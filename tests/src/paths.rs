@@ -17,8 +17,15 @@ use parking_lot::Mutex;
 use rand::RngExt as _;
 
 /// The folder `tests/` of the checkout.
+///
+/// Cargo says where it is whenever it runs something of this package. What it said when this was compiled may be another checkout:
+/// they can share a target folder.
 pub fn tests_dir() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    static DIR: LazyLock<PathBuf> = LazyLock::new(|| {
+        let compiled = env!("CARGO_MANIFEST_DIR");
+        env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| compiled.into(), PathBuf::from)
+    });
+    &DIR
 }
 
 /// What is kept between runs, outside of the checkout: `$FLYTE_REG_BUILD`, by default `flyte-registration` in the

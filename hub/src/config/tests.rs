@@ -1,4 +1,4 @@
-use std::fs;
+use std::{env, fs};
 
 use super::*;
 
@@ -137,8 +137,8 @@ fn a_missing_file_is_an_error() {
 
 #[test]
 fn the_shipped_sample_is_valid() {
-    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/hub.yaml");
-    load(&[PathBuf::from(sample)]).unwrap();
+    let hub = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap());
+    load(&[hub.join("../config/hub.yaml")]).unwrap();
 }
 
 #[test]

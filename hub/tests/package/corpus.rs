@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used)]
 
 use std::{
-    fs,
+    env, fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
 };
@@ -12,7 +12,7 @@ use std::{
 pub mod targets;
 
 fn run(name: &str, target: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
+    let folder = Path::new(&env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../fuzz/corpus");
     let mut inputs = 0;
     for entry in fs::read_dir(folder.join(name)).unwrap() {
         let path = entry.unwrap().path();

@@ -3,15 +3,12 @@
 use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Result, ensure};
-use flyte_registration_tests::{paths::run_dir, peers::Registry, wait_until};
+use flyte_registration_tests::{paths::run_dir, peers::Registry};
 
 use super::{
     bare, hub,
     store::{self, PACKAGES, Packages},
 };
-
-/// An answer is logged just after it was sent.
-const LOGGED: Duration = Duration::from_secs(10);
 
 /// The figures for some packages, each once for each round.
 pub struct Case {
@@ -67,20 +64,32 @@ async fn take(registry: &Registry, case: &mut Case, cache: &Path) -> Result<()> 
     for (way, times) in &mut case.bare {
         times.push(bare::fetch(registry, case.packages, *way).await?);
     }
-    let all = || registry.requests().len();
-    let gets = |part: &str| registry.count("GET", part);
-    let (before, manifests, blobs) = (all(), gets("/manifests/"), gets("/blobs/"));
+    let before = Answered::of(registry).await?;
     let taken = hub::fetch(registry, case.packages, cache).await?;
     case.hub.push(taken);
-    wait_until(LOGGED, "the registry has logged all requests", || async {
-        let got = gets("/manifests/") - manifests;
-        ensure!(got == PACKAGES as usize, "{got} manifests");
-        anyhow::Ok(())
-    })
-    .await?;
-    let layers = if case.cold { case.packages.layers() } else { 0 };
-    let got = gets("/blobs/") - blobs;
-    ensure!(got == layers, "{got} layers, not {layers}");
-    case.requests = u32::try_from(all() - before)?;
+    let after = Answered::of(registry).await?;
+    let manifests = after.manifests - before.manifests;
+    ensure!(manifests == PACKAGES as usize, "{manifests} manifests");
+    let expected = if case.cold { case.packages.layers() } else { 0 };
+    let layers = after.layers - before.layers;
+    ensure!(layers == expected, "{layers} layers, not {expected}");
+    case.requests = u32::try_from(after.requests - before.requests)?;
     Ok(())
+}
+
+/// How many requests a registry has answered: all, and the downloads among them.
+struct Answered {
+    requests: usize,
+    manifests: usize,
+    layers: usize,
+}
+
+impl Answered {
+    async fn of(registry: &Registry) -> Result<Self> {
+        Ok(Self {
+            requests: registry.requests().await?.len(),
+            manifests: registry.count("GET", "/manifests/").await?,
+            layers: registry.count("GET", "/blobs/").await?,
+        })
+    }
 }

@@ -9,13 +9,13 @@ mod compare;
 #[path = "conformance/replay.rs"]
 mod replay;
 
-use std::{fs, path::Path};
+use std::{env, fs, path::Path};
 
 use flyteadmin_emulator::{Emulator, Options};
 use serde_json::Value;
 
 fn recording(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+    let path = Path::new(&env::var_os("CARGO_MANIFEST_DIR").unwrap())
         .join("../recordings")
         .join(name);
     let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));

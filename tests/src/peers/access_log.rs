@@ -1,5 +1,21 @@
 //! What a server has answered, from its access log in Apache's combined format.
 
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use anyhow::{Result, ensure};
+use reqwest::Client;
+
+use crate::{process::Process, wait_until};
+
+/// How long a line may take to reach the log: long, for busy machines.
+const LOGGED: Duration = Duration::from_secs(20);
+
+/// Marks the requests of [`settled`], which are no test's.
+const MARK: &str = "?settled=";
+
 /// One request that a server has answered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Request {
@@ -11,8 +27,27 @@ pub struct Request {
     pub status: u16,
 }
 
+/// All requests that a server has answered up to now.
+///
+/// A server logs a request after it has sent the answer, so that the last lines may be missing when the client already acts on them.
+/// Therefore one more request is sent, to `url`, and its line waited for.
+pub(super) async fn settled(process: &Process, client: &Client, url: &str) -> Result<Vec<Request>> {
+    static MARKS: AtomicU32 = AtomicU32::new(0);
+    let mark = format!("{MARK}{}.", MARKS.fetch_add(1, Ordering::Relaxed));
+    client.get(format!("{url}{mark}")).send().await?;
+    let what = format!("{} has logged {mark}", process.name());
+    wait_until(LOGGED, &what, || async {
+        let mut requests = requests(&process.log());
+        let marked = requests.iter().any(|request| request.path.ends_with(&mark));
+        ensure!(marked, "{} requests without it", requests.len());
+        requests.retain(|request| !request.path.contains(MARK));
+        Ok(requests)
+    })
+    .await
+}
+
 /// All requests of a log; lines of another form are left out.
-pub(super) fn requests(log: &str) -> Vec<Request> {
+fn requests(log: &str) -> Vec<Request> {
     log.lines().filter_map(parse).collect()
 }
 

@@ -122,6 +122,8 @@ impl Nginx {
             checksums.extend(claimed.map(|claimed| (path.to_owned(), claimed.to_vec())));
             write_checksums(self.process.dir(), &checksums)?;
         }
+        // What it has answered shall be in its log before it is killed.
+        self.requests().await?;
         // A single process cannot read its configuration again.
         self.process.kill()?;
         self.process.start_again()?;
@@ -172,14 +174,15 @@ impl Nginx {
         &self.process
     }
 
-    /// All requests that it has answered, from its access log.
-    pub fn requests(&self) -> Vec<Request> {
-        access_log::requests(&self.process.log())
+    /// All requests that it has answered up to now, from its access log.
+    pub async fn requests(&self) -> Result<Vec<Request>> {
+        access_log::settled(&self.process, &self.client, &self.url("/ready")).await
     }
 
     /// How many requests with `method` and a path that contains `part` it has answered with 2xx.
-    pub fn count(&self, method: &str, part: &str) -> usize {
-        access_log::count(&self.requests(), method, part)
+    pub async fn count(&self, method: &str, part: &str) -> Result<usize> {
+        let requests = self.requests().await?;
+        Ok(access_log::count(&requests, method, part))
     }
 }
 

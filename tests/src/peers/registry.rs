@@ -234,16 +234,15 @@ impl Registry {
         Ok(digest)
     }
 
-    /// All requests that it has answered, from its access log.
-    ///
-    /// A request is logged just after its answer was sent, so the last one may be missing for a moment.
-    pub fn requests(&self) -> Vec<Request> {
-        access_log::requests(&self.process.log())
+    /// All requests that it has answered up to now, from its access log.
+    pub async fn requests(&self) -> Result<Vec<Request>> {
+        access_log::settled(&self.process, &self.client, &self.url("/v2/")).await
     }
 
     /// How many requests with `method` and a path that contains `part` it has answered with 2xx.
-    pub fn count(&self, method: &str, part: &str) -> usize {
-        access_log::count(&self.requests(), method, part)
+    pub async fn count(&self, method: &str, part: &str) -> Result<usize> {
+        let requests = self.requests().await?;
+        Ok(access_log::count(&requests, method, part))
     }
 }
 

@@ -91,7 +91,7 @@ fn cosign_signatures_decide_and_may_come_later() -> Result<()> {
         let hint = format!("{}/{repository}@{digest}", signed.registry.host());
         assert!(message.ends_with(&hint), "{message}");
         let blobs = format!("/v2/{repository}/blobs/");
-        assert_eq!(signed.registry.count("GET", &blobs), 0);
+        assert_eq!(signed.registry.count("GET", &blobs).await?, 0);
 
         let other = SigningKey::generate("cosign-other").await?;
         other.sign(signed.registry, &repository, &digest).await?;

@@ -139,7 +139,7 @@ fn artifactory_and_http_resources_with_credentials_failures_and_no_leak() -> Res
             let package = &registered["status"]["package"];
             ensure!(package["digest"] == digest.as_str(), "{name}: {package}");
         }
-        let asked = bearer.nginx.count("GET", other);
+        let asked = bearer.nginx.count("GET", other).await?;
         ensure!(asked == 1, "the other Artifactory was asked {asked} times");
 
         apply(&system, "missing", "team/etl", None).await?;

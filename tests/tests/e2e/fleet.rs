@@ -27,10 +27,10 @@ fn many_versions_are_one_download_and_survive_all_restarts_without_a_request() -
             system.all(cluster, EACH, "Registered", SOON).await?;
         }
         assert_eq!(
-            world.registry.count("GET", "/v2/fleet/etl/blobs/"),
+            world.registry.count("GET", "/v2/fleet/etl/blobs/").await?,
             1,
             "{:?}",
-            requests(world)
+            requests(world).await?
         );
         let created = (CLUSTERS.len() * EACH) as u64 * SAMPLE_ENTITIES;
         assert_eq!(creates(&flyteadmin).await?, created);
@@ -48,8 +48,10 @@ fn many_versions_are_one_download_and_survive_all_restarts_without_a_request() -
             );
         }
 
-        let (requests_before, calls_before) =
-            (requests(world).len(), calls(&flyteadmin, None).await?);
+        let (requests_before, calls_before) = (
+            requests(world).await?.len(),
+            calls(&flyteadmin, None).await?,
+        );
         let written = versions(&system).await?;
         system.restart_hub().await?;
         settled(&system).await?;
@@ -73,7 +75,7 @@ fn many_versions_are_one_download_and_survive_all_restarts_without_a_request() -
             "FlyteAdmin was called"
         );
         assert_eq!(
-            requests(world).len(),
+            requests(world).await?.len(),
             requests_before,
             "the registry was asked"
         );
@@ -90,17 +92,16 @@ async fn creates(flyteadmin: &FlyteAdmin) -> Result<u64> {
     Ok(sum)
 }
 
-fn requests(world: &World) -> Vec<String> {
+async fn requests(world: &World) -> Result<Vec<String>> {
     let of_test =
         |request: &flyte_registration_tests::peers::Request| request.path.starts_with("/v2/fleet/");
-    world
-        .registry
-        .requests()
+    let requests = world.registry.requests().await?;
+    let texts = requests
         .into_iter()
         .filter(of_test)
         .filter(|request| request.method == "GET" || request.method == "HEAD")
-        .map(|request| format!("{} {} {}", request.method, request.path, request.status))
-        .collect()
+        .map(|request| format!("{} {} {}", request.method, request.path, request.status));
+    Ok(texts.collect())
 }
 
 /// The resource versions of all resources, which change with each write.

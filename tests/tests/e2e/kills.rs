@@ -51,7 +51,10 @@ fn a_hub_killed_ten_times_converges_and_repeats_no_more_than_was_in_flight() -> 
             created >= (CLUSTERS.len() * EACH) as u64 * SAMPLE_ENTITIES / 2,
             "{created} tasks were created"
         );
-        assert_eq!(world.registry.count("GET", "/v2/kills/etl/blobs/"), 1);
+        assert_eq!(
+            world.registry.count("GET", "/v2/kills/etl/blobs/").await?,
+            1
+        );
         Ok(())
     })
 }

@@ -39,11 +39,11 @@ fn an_edited_version_is_registered_and_labels_alone_are_not_work() -> Result<()>
         let edited = system.reason(0, "etl", "Registered", SOON).await?;
         assert_eq!(edited["metadata"]["generation"], 2);
         assert_eq!(edited["status"]["entities"][0]["version"], json!(second));
-        assert_eq!(world.registry.count("GET", "/v2/edit/etl/blobs/"), 1);
+        assert_eq!(world.registry.count("GET", "/v2/edit/etl/blobs/").await?, 1);
 
         let (before, asked) = (
             calls(&flyteadmin, None).await?,
-            world.registry.count("GET", "/v2/edit/etl/"),
+            world.registry.count("GET", "/v2/edit/etl/").await?,
         );
         let status = edited["status"].clone();
         system
@@ -61,7 +61,7 @@ fn an_edited_version_is_registered_and_labels_alone_are_not_work() -> Result<()>
         system.apply(0, "later", &denied).await?.success()?;
         system.reason(0, "later", "Denied", SOON).await?;
         assert_eq!(calls(&flyteadmin, None).await?, before);
-        assert_eq!(world.registry.count("GET", "/v2/edit/etl/"), asked);
+        assert_eq!(world.registry.count("GET", "/v2/edit/etl/").await?, asked);
         assert_eq!(system.get(0, "etl").await?["status"], status);
         Ok(())
     })

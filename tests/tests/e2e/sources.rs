@@ -98,7 +98,11 @@ fn artifactory_with_a_password_checksums_and_revalidation() -> Result<()> {
                 .await?;
             assert_eq!(content(&fetched)?, b"the package", "{uri}");
         }
-        assert_eq!(nginx.count("GET", path), 1, "then it was not modified");
+        assert_eq!(
+            nginx.count("GET", path).await?,
+            1,
+            "then it was not modified"
+        );
         assert_eq!(
             hub.reason("team/other").await,
             Some(Reason::PackageNotFound)
@@ -149,6 +153,7 @@ fn http_with_a_token_resumed_where_the_network_truncated_it() -> Result<()> {
         assert_eq!(content(&hub.fetch("etl", None).await?)?, large);
         let parts = nginx
             .requests()
+            .await?
             .iter()
             .filter(|request| request.status == 206)
             .count();

@@ -86,7 +86,7 @@ fn nginx_serves_files_with_checksums_to_who_logs_in() -> Result<()> {
         assert_eq!(header("x-checksum-md5"), "900150983cd24fb0d6963f7d28e17f72");
         assert_eq!(answer.text().await?, "abc");
         nginx.put("/plain.tgz", b"no checksums", None).await?;
-        assert_eq!(nginx.count("GET", path), 1);
+        assert_eq!(nginx.count("GET", path).await?, 1);
 
         let options = NginxOptions {
             tls: false,
