@@ -1,5 +1,11 @@
 //! The whole product on real peers: a hub with TLS, and an agent in each cluster under its shipped role.
 
+mod agent;
+mod hub;
+mod push;
+mod registration;
+mod setup;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -8,68 +14,27 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use reqwest::Client;
-use serde_json::{Value, json};
-use tokio::sync::Mutex;
+use serde_json::Value;
 
 use crate::{
-    command::{self, Output},
-    paths::{free_port, run_dir, tests_dir, workspace_binary},
-    peers::{self, ApiServer, FlyteAdmin, Registry},
+    command::Output,
+    paths::{free_port, run_dir},
+    peers,
     process::Process,
-    tls::{Authority, client},
+    tls::client,
     wait_until,
 };
+pub use agent::install_crds;
+pub use push::push;
+pub use registration::{manifest, ready, shows};
+pub use setup::Setup;
 
 /// How long the hub and its agents may take to be ready, on a busy machine.
 const READY: Duration = Duration::from_mins(1);
 /// The names of the clusters, as the hub knows them.
 pub const CLUSTERS: [&str; 2] = ["cluster-a", "cluster-b"];
-
-/// What a system is made of and allowed.
-pub struct Setup<'a> {
-    /// Names its namespaces, folders and leases: no two systems of a process may share it.
-    pub name: &'a str,
-    /// The clusters, at most as many as [`CLUSTERS`].
-    pub clusters: &'a [ApiServer],
-    /// Where packages come from.
-    pub registry: &'a Registry,
-    /// Where they are registered.
-    pub flyteadmin: &'a FlyteAdmin,
-    /// The Flyte projects that the tenant may register into.
-    pub projects: &'a [&'a str],
-    /// Merged over the hub's configuration.
-    pub hub: Value,
-    /// Merged over the agents' configuration.
-    pub agent: Value,
-}
-
 /// For whom the agents' tokens are.
 pub const AUDIENCE: &str = "flyte-registration-hub";
-/// How long they are good: nothing writes new ones, and a demo may be looked at for hours.
-const TOKENS_LAST: &str = "24h";
-
-impl Setup<'_> {
-    /// The namespace that the agents run in.
-    pub fn system_namespace(&self) -> String {
-        format!("system-{}", self.name)
-    }
-
-    /// The agents' service account in there.
-    pub fn service_account(&self) -> String {
-        format!("agent-{}", self.system_namespace())
-    }
-
-    /// How tokens name it.
-    pub fn subject(&self) -> String {
-        let (namespace, account) = (self.system_namespace(), self.service_account());
-        format!("system:serviceaccount:{namespace}:{account}")
-    }
-
-    /// The namespace in which tenants' resources stand. It exists in each cluster.
-    pub fn tenant_namespace(&self) -> String {
-        format!("data-{}", self.name)
-    }
-}
 
 /// A hub with its agents.
 pub struct System<'a> {
@@ -95,7 +60,7 @@ impl<'a> System<'a> {
     pub async fn start_with(setup: Setup<'a>, env: &[(&str, &str)]) -> Result<Self> {
         let dir = run_dir(&format!("{}-hub", setup.name))?;
         let (hub_port, web_port) = (free_port()?, free_port()?);
-        let config = hub_config(&setup, &dir, hub_port, web_port).await?;
+        let config = hub::config(&setup, &dir, hub_port, web_port).await?;
         let hub = peers::hub(&dir, &config.to_string(), env)?;
         let mut system = Self {
             hub,
@@ -107,7 +72,7 @@ impl<'a> System<'a> {
             setup,
         };
         for index in 0..system.setup.clusters.len() {
-            let (agent, web) = start_agent(&system.setup, index, &dir, hub_port).await?;
+            let (agent, web) = agent::start(&system.setup, index, &dir, hub_port).await?;
             system.agents.push(agent);
             system.agent_webs.push(web);
         }
@@ -293,132 +258,6 @@ impl<'a> System<'a> {
     }
 }
 
-/// The `Ready` condition of a resource.
-pub fn ready(resource: &Value) -> &Value {
-    let conditions = resource["status"]["conditions"].as_array();
-    conditions
-        .and_then(|all| all.iter().find(|condition| condition["type"] == "Ready"))
-        .unwrap_or(&Value::Null)
-}
-
-/// Whether a resource shows `reason`, and for its present generation.
-pub fn shows(resource: &Value, reason: &str) -> bool {
-    let condition = ready(resource);
-    condition["reason"] == reason
-        && condition["observedGeneration"] == resource["metadata"]["generation"]
-}
-
-/// A registration as a manifest.
-pub fn manifest(namespace: &str, name: &str, spec: &Value) -> Value {
-    json!({
-        "apiVersion": "flyte.backend/v1",
-        "kind": "FlyteRegistration",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": spec,
-    })
-}
-
-/// Pushes `package` with the hub's own command, and gives the manifest's digest.
-pub async fn push(
-    registry: &Registry,
-    dir: &Path,
-    package: &Path,
-    repository: &str,
-    tag: &str,
-) -> Result<String> {
-    let reference = format!("oci://{}/{repository}:{tag}", registry.host());
-    let mut args = vec!["push".to_owned(), package.display().to_string(), reference];
-    if let Some((user, password)) = registry.user() {
-        let file = dir.join("push-password");
-        fs::write(&file, password)?;
-        args.extend([
-            "--username".into(),
-            user.into(),
-            "--password-file".into(),
-            file.display().to_string(),
-        ]);
-    }
-    if let Some(authority) = registry.authority() {
-        args.extend(["--ca-file".into(), authority.display().to_string()]);
-    }
-    let hub = workspace_binary("flyte-registration-hub")?;
-    let said = command::run(&hub, args, &[], "").await?.success()?;
-    Ok(said
-        .lines()
-        .last()
-        .context("push says no digest")?
-        .to_owned())
-}
-
-async fn hub_config(setup: &Setup<'_>, dir: &Path, port: u16, web_port: u16) -> Result<Value> {
-    let authority = Authority::new("hub CA")?;
-    authority.write(dir)?;
-    let files = authority.issue(dir, "hub", &["hub"])?;
-    let mut source = json!({"kind": "oci", "registry": setup.registry.host(), "timeout": "10s"});
-    if let Some((user, password)) = setup.registry.user() {
-        fs::write(dir.join("registry-password"), password)?;
-        source["username"] = user.into();
-        source["passwordFile"] = json!(dir.join("registry-password"));
-    }
-    match setup.registry.authority() {
-        Some(authority) => source["caFile"] = json!(authority),
-        None => source["plainHttp"] = true.into(),
-    }
-    let mut clusters = json!({});
-    for (name, cluster) in CLUSTERS.iter().zip(setup.clusters) {
-        clusters[name] = json!({"token": token_config(setup, cluster, name, dir).await?});
-    }
-    let mut config = json!({
-        "listen": {
-            "address": format!("127.0.0.1:{port}"),
-            "tls": {"certFile": files.certificate, "keyFile": files.key},
-        },
-        "web": {"listen": format!("127.0.0.1:{web_port}")},
-        "stateDir": dir.join("state"),
-        "cache": {"dir": dir.join("cache")},
-        "clusters": clusters,
-        "tenants": {
-            "warehouse": {
-                "clusters": CLUSTERS,
-                "namespaces": [setup.tenant_namespace()],
-                "flyteAdmin": "main",
-                "projects": setup.projects,
-                "domains": ["development"],
-                "sources": ["registry"],
-                "images": ["*"],
-                "defaultSource": "registry",
-            },
-        },
-        "sources": {"registry": source},
-        "flyteAdmins": {"main": {"endpoint": setup.flyteadmin.endpoint(), "insecure": true}},
-        "work": {"retryInitial": "500ms", "retryMax": "2s"},
-        "log": {"level": "debug", "format": "text"},
-    });
-    if setup.clusters.len() < CLUSTERS.len() {
-        config["tenants"]["warehouse"]["clusters"] = json!(CLUSTERS[..setup.clusters.len()]);
-    }
-    merge(&mut config, &setup.hub);
-    Ok(config)
-}
-
-/// The keys of the first cluster are in a file, those of the others are discovered.
-async fn token_config(
-    setup: &Setup<'_>,
-    cluster: &ApiServer,
-    name: &str,
-    dir: &Path,
-) -> Result<Value> {
-    let mut token = json!({"issuer": cluster.issuer(), "subject": setup.subject()});
-    if name == CLUSTERS[0] {
-        let file = dir.join(format!("{name}.jwks"));
-        fs::write(&file, cluster.jwks().await?)?;
-        token["jwksFile"] = json!(file);
-    } else {
-        token["caFile"] = json!(cluster.authority_file());
-    }
-    Ok(token)
-}
-
 /// Puts `over` over `value`: objects key by key, all else whole.
 fn merge(value: &mut Value, over: &Value) {
     match (value, over) {
@@ -430,126 +269,4 @@ fn merge(value: &mut Value, over: &Value) {
         (_, Value::Null) => {}
         (value, over) => *value = over.clone(),
     }
-}
-
-/// Installs what the charts ship into the cluster, and starts the agent under it.
-async fn start_agent(
-    setup: &Setup<'_>,
-    index: usize,
-    hub_dir: &Path,
-    hub_port: u16,
-) -> Result<(Process, String)> {
-    let cluster = &setup.clusters[index];
-    let namespace = setup.system_namespace();
-    install_crds(cluster).await?;
-    for namespace in [&namespace, &setup.tenant_namespace()] {
-        let manifest =
-            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
-        cluster.apply(&manifest.to_string()).await?.success()?;
-    }
-    let all = setup.agent["namespaces"] == json!([]);
-    // The second one is for tests that change which namespaces are watched.
-    let watched = (!all).then(|| format!("{},{namespace}", setup.tenant_namespace()));
-    let account = install_role(cluster, &namespace, watched.as_deref()).await?;
-    ensure!(
-        account == setup.service_account(),
-        "the chart calls it {account}"
-    );
-    let kubeconfig = cluster.kubeconfig_for(&namespace, &account).await?;
-
-    let dir = run_dir(&format!("{}-agent-{}", setup.name, CLUSTERS[index]))?;
-    let token_file = dir.join("token");
-    let token = cluster
-        .token(&namespace, &account, AUDIENCE, TOKENS_LAST)
-        .await?;
-    fs::write(&token_file, token)?;
-    let web = format!("127.0.0.1:{}", free_port()?);
-    let mut config = json!({
-        "hub": {
-            "endpoint": format!("https://127.0.0.1:{hub_port}"),
-            "caFile": hub_dir.join("ca.pem"),
-            "tokenFile": token_file,
-            "unreachableAfter": "2s",
-        },
-        "kubeconfig": kubeconfig,
-        "namespaces": [setup.tenant_namespace()],
-        // The same identity after a kill takes its own lease up at once.
-        "lease": {"namespace": namespace, "name": account, "identity": CLUSTERS[index]},
-        "web": {"listen": web},
-        "log": {"level": "debug", "format": "text"},
-    });
-    merge(&mut config, &setup.agent);
-    let agent = peers::agent(&dir, &config.to_string(), &[])?;
-    Ok((agent, format!("http://{web}")))
-}
-
-/// Installs the definition, and waits until it is served.
-pub async fn install_crds(cluster: &ApiServer) -> Result<()> {
-    // `kubectl apply` fails when two of them create the same at the same time.
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
-    let _turn = ONE_AT_A_TIME.lock().await;
-    let crd = fs::read_to_string(tests_dir().join("../config/crd/flyteregistrations.yaml"))?;
-    cluster.apply(&crd).await?.success()?;
-    let wait = [
-        "wait",
-        "--for=condition=Established",
-        "crd/flyteregistrations.flyte.backend",
-        "--timeout=60s",
-    ];
-    cluster.kubectl(&wait).await?.success()?;
-    Ok(())
-}
-
-/// Installs the chart's service account, roles and bindings as helm renders them, without the
-/// Deployment: no kubelet would run it. The roles are for these namespaces, or for all.
-/// Returns the name of the service account.
-async fn install_role(
-    cluster: &ApiServer,
-    namespace: &str,
-    watched: Option<&str>,
-) -> Result<String> {
-    let chart = tests_dir().join("../charts/agent");
-    let chart = chart.to_str().context("path is not UTF-8")?;
-    let release = format!("agent-{namespace}");
-    let mut args = vec!["template", &release, chart, "--namespace", namespace];
-    args.extend(["--set", "deployment.enabled=false"]);
-    let namespaces = watched.map(|watched| format!("namespaces={{{watched}}}"));
-    args.extend(
-        namespaces
-            .iter()
-            .flat_map(|namespaces| ["--set", namespaces]),
-    );
-    let rendered = command::helm(cluster.kubeconfig(), &args)
-        .await?
-        .success()?;
-    let wanted = [
-        "ServiceAccount",
-        "Role",
-        "RoleBinding",
-        "ClusterRole",
-        "ClusterRoleBinding",
-        "ValidatingAdmissionPolicy",
-        "ValidatingAdmissionPolicyBinding",
-    ];
-    let kind_of = |document: &str| {
-        document
-            .lines()
-            .find_map(|line| line.strip_prefix("kind: ").map(str::to_owned))
-    };
-    let documents: Vec<&str> = rendered
-        .split("\n---")
-        .filter(|document| kind_of(document).is_some_and(|kind| wanted.contains(&kind.as_str())))
-        .collect();
-    let manifest = documents.join("\n---\n");
-    cluster.apply(&manifest).await?.success()?;
-    let account = documents
-        .iter()
-        .find(|document| kind_of(document).is_some_and(|kind| kind == "ServiceAccount"))
-        .and_then(|document| {
-            document
-                .lines()
-                .find_map(|line| line.strip_prefix("  name: "))
-        })
-        .context("the chart has no service account")?;
-    Ok(account.trim().trim_matches('"').to_owned())
 }
