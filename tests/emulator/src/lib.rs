@@ -1,6 +1,6 @@
 //! An in-memory `FlyteAdmin` 1.16.8.
 //!
-//! It answers as the recordings of a real server do (see `tests/conformance.rs`) and
+//! It answers as the recordings of a real server do (see `tests/it/conformance.rs`) and
 //! has no special case that the real one lacks. Beside that it counts what it is asked
 //! and fails on request, see [`http`].
 

@@ -1,26 +1,11 @@
 //! The emulator against what a real FlyteAdmin 1.16.8 was recorded to answer.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)] // helpers of tests
-
-#[path = "conformance/auth.rs"]
 mod auth;
-#[path = "conformance/compare.rs"]
-mod compare;
-#[path = "conformance/replay.rs"]
-mod replay;
-
-use std::{env, fs, path::Path};
 
 use flyteadmin_emulator::{Emulator, Options};
 use serde_json::Value;
 
-fn recording(name: &str) -> Value {
-    let path = Path::new(&env::var_os("CARGO_MANIFEST_DIR").unwrap())
-        .join("../recordings")
-        .join(name);
-    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    serde_json::from_str(&text).expect("a recording")
-}
+use super::{compare, recording, replay};
 
 fn texts(list: &Value) -> Vec<String> {
     let items = list.as_array().expect("a list");

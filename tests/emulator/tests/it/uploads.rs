@@ -1,20 +1,11 @@
 //! Upload locations against what a real FlyteAdmin 1.16.8 on an S3 was recorded to answer.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)] // helpers of tests
-
-#[path = "conformance/compare.rs"]
-mod compare;
-#[allow(dead_code)] // each test file uses a part of it
-#[path = "features/messages.rs"]
-mod messages;
-#[path = "conformance/replay.rs"]
-mod replay;
-
-use std::{env, fs, path::Path};
-
 use flyte_registration_proto::flyteidl::service::admin_service_client::AdminServiceClient;
-use flyteadmin_emulator::{Emulator, Options};
+use flyteadmin_emulator::Options;
 use serde_json::{Value, json};
+use tonic::transport::Channel;
+
+use super::{compare, messages, recording, replay, start};
 
 const STORAGE: &str = "http://127.0.0.1:9000";
 
@@ -25,9 +16,7 @@ const KNOWN: [(&str, &[&str]); 1] = [(
 )];
 
 /// The tasks that were registered outside of the recording.
-async fn register_big(emulator: &Emulator) {
-    let client = AdminServiceClient::connect(format!("http://{}", emulator.grpc));
-    let mut client = client.await.unwrap();
+async fn register_big(mut client: AdminServiceClient<Channel>) {
     for number in 0..25 {
         let mut request = messages::create(&format!("rec.big{number:02}"));
         let template = request.spec.as_mut().unwrap().template.as_mut().unwrap();
@@ -38,9 +27,7 @@ async fn register_big(emulator: &Emulator) {
 
 #[tokio::test]
 async fn of_the_scenario_on_an_s3_only_known_steps_differ() {
-    let path = Path::new(&env::var_os("CARGO_MANIFEST_DIR").unwrap())
-        .join("../recordings/flyteadmin-1.16.8-upload.json");
-    let mut recorded: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let mut recorded = recording("flyteadmin-1.16.8-upload.json");
     // The others are requests to the storage itself.
     let steps = recorded["steps"].as_array_mut().unwrap();
     steps.retain(|step| !step["rpc"].is_null());
@@ -49,8 +36,8 @@ async fn of_the_scenario_on_an_s3_only_known_steps_differ() {
         storage_endpoint: Some(STORAGE.to_owned()),
         ..Options::default()
     };
-    let emulator = Emulator::start(&options).await.unwrap();
-    register_big(&emulator).await;
+    let (emulator, client) = start(&options).await;
+    register_big(client).await;
     let answers = replay::all(&recorded, emulator.grpc).await;
 
     let unequal = compare::unequal(&recorded, &answers);

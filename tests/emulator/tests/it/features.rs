@@ -1,49 +1,33 @@
 //! What tests ask of the emulator beside answers: counters, faults, latency, the
-//! database pool, a state that outlives the process, and bytes that survive.
-
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)] // helpers of tests
-
-#[path = "features/messages.rs"]
-mod messages;
+//! database pool, and a state that outlives the process.
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use flyte_registration_proto::flyteidl::{
     admin::{
         CronSchedule, LaunchPlanState, LaunchPlanUpdateRequest, ObjectGetRequest,
         ProjectListRequest, schedule::ScheduleExpression,
     },
-    descriptor_pool,
     service::admin_service_client::AdminServiceClient,
 };
-use flyte_registration_proto::raw::RawCodec;
 use flyteadmin_emulator::{
     Emulator, Options,
     counters::Snapshot,
     faults::{Action, Rule},
 };
-use messages::{create, get, id, plan, plan_id, workflow, workflow_id};
-use prost::Message as _;
-use prost_reflect::{DynamicMessage, ReflectMessage as _, Value};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
     time::timeout,
 };
-use tonic::{
-    Code, Request, Status,
-    client::Grpc,
-    transport::{Channel, Endpoint},
+use tonic::{Code, Status, transport::Channel};
+
+use super::{
+    messages::{create, get, plan, plan_id, workflow},
+    start,
 };
 
 const SHORT: Duration = Duration::from_millis(300);
-
-async fn start(options: &Options) -> (Emulator, AdminServiceClient<Channel>) {
-    let emulator = Emulator::start(options).await.expect("the emulator starts");
-    let client = AdminServiceClient::connect(format!("http://{}", emulator.grpc));
-    (emulator, client.await.expect("a connection"))
-}
 
 fn rule(name: &str, action: Action) -> Vec<Rule> {
     vec![Rule {
@@ -287,76 +271,4 @@ async fn schedules(emulator: &Emulator) -> Vec<(String, bool)> {
     rows.into_iter()
         .map(|row| (row.version, row.active))
         .collect()
-}
-
-/// Fields that nobody knows, in the middle of templates that are stored and compiled.
-#[tokio::test]
-async fn unknown_fields_come_back() {
-    const UNKNOWN: &[u8] = b"\xfa\xff\x03\x05later"; // field 8191, five bytes
-    let (emulator, _client) = start(&Options::default()).await;
-    let has_it = |answer: &[u8]| {
-        answer
-            .windows(UNKNOWN.len())
-            .any(|window| window == UNKNOWN)
-    };
-    let ask = |id| ObjectGetRequest { id: Some(id) }.encode_to_vec();
-
-    let task = with_unknown(
-        "TaskCreateRequest",
-        "TaskSpec",
-        &create("a").encode_to_vec(),
-        UNKNOWN,
-    );
-    raw(&emulator, "CreateTask", task).await;
-    assert!(has_it(&raw(&emulator, "GetTask", ask(id("a"))).await));
-
-    let workflow = workflow().encode_to_vec();
-    let workflow = with_unknown("WorkflowCreateRequest", "WorkflowSpec", &workflow, UNKNOWN);
-    raw(&emulator, "CreateWorkflow", workflow).await;
-    let closure = raw(&emulator, "GetWorkflow", ask(workflow_id())).await;
-    let count = closure
-        .windows(UNKNOWN.len())
-        .filter(|window| *window == UNKNOWN)
-        .count();
-    assert_eq!(count, 2, "of the workflow and of the task that it uses");
-}
-
-/// The request with bytes added to its `spec.template`.
-fn with_unknown(request: &str, spec: &str, bytes: &[u8], unknown: &[u8]) -> Vec<u8> {
-    let read = |name: &str, bytes: &[u8]| {
-        let name = format!("flyteidl.admin.{name}");
-        let descriptor = descriptor_pool().get_message_by_name(&name).unwrap();
-        DynamicMessage::decode(descriptor, bytes).unwrap()
-    };
-    let mut request = read(request, bytes);
-    let inner = request
-        .get_field_by_name("spec")
-        .unwrap()
-        .as_message()
-        .unwrap()
-        .encode_to_vec();
-    let mut inner = read(spec, &inner);
-    let template = inner.get_field_by_name("template").unwrap().into_owned();
-    let template = template.as_message().unwrap();
-    let mut bytes = template.encode_to_vec();
-    bytes.extend_from_slice(unknown);
-    let template = DynamicMessage::decode(template.descriptor(), bytes.as_slice()).unwrap();
-    inner.set_field_by_name("template", Value::Message(template));
-    request.set_field_by_name("spec", Value::Message(inner));
-    request.encode_to_vec()
-}
-
-async fn raw(emulator: &Emulator, method: &str, request: Vec<u8>) -> Bytes {
-    let endpoint = Endpoint::from_shared(format!("http://{}", emulator.grpc)).unwrap();
-    let mut client = Grpc::new(endpoint.connect().await.unwrap());
-    client.ready().await.unwrap();
-    let path = format!("/flyteidl.service.AdminService/{method}")
-        .parse()
-        .unwrap();
-    let request = Request::new(Bytes::from(request));
-    client
-        .unary(request, path, RawCodec)
-        .await
-        .unwrap()
-        .into_inner()
 }

@@ -1,11 +1,5 @@
 //! The races and dead ends of a real FlyteAdmin, on request.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)] // helpers of tests
-
-#[allow(dead_code)] // each test file uses a part of it
-#[path = "features/messages.rs"]
-mod messages;
-
 use flyte_registration_proto::flyteidl::{
     admin::{DescriptionEntity, ObjectGetRequest, WorkflowCreateRequest},
     service::admin_service_client::AdminServiceClient,
@@ -15,7 +9,6 @@ use flyteadmin_emulator::{
     faults::{Action, Rule},
 };
 use http_body_util::BodyExt as _;
-use messages::{create, get, workflow, workflow_id};
 use prost::Message as _;
 use tonic::{
     Code,
@@ -23,6 +16,11 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 use tower::{Service as _, ServiceExt as _};
+
+use super::{
+    messages::{create, get, workflow, workflow_id},
+    start,
+};
 
 struct Peer {
     emulator: Emulator,
@@ -32,9 +30,7 @@ struct Peer {
 impl Peer {
     /// With the task that the workflow needs.
     async fn start() -> Self {
-        let emulator = Emulator::start(&Options::default()).await.unwrap();
-        let client = AdminServiceClient::connect(format!("http://{}", emulator.grpc));
-        let mut client = client.await.unwrap();
+        let (emulator, mut client) = start(&Options::default()).await;
         client.create_task(create("a")).await.unwrap();
         Self { emulator, client }
     }

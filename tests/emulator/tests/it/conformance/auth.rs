@@ -7,7 +7,8 @@ use flyteadmin_emulator::{Emulator, Options, auth::PROVIDER};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use super::{replay, texts};
+use super::texts;
+use crate::replay;
 
 /// Clients and life of tokens as in the recording.
 fn options(recording: &Value) -> Options {
