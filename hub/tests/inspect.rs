@@ -2,13 +2,14 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use flyte_registration_fixtures::packages::{ETL, FEATURES};
 use flyte_registration_hub::{
     inspect::Inspection,
-    package::{self, Limits, Selection, Target},
+    package::{Limits, Selection, Target, plan, read},
 };
 
-fn inspect(fixture: &[u8], workflow: Option<&str>) -> Inspection {
-    let archive = package::read(fixture, &Limits::default()).unwrap();
+fn inspect(package: &[u8], workflow: Option<&str>) -> Inspection {
+    let archive = read(package, &Limits::default()).unwrap();
     let target = Target {
         project: "p".to_owned(),
         domain: "d".to_owned(),
@@ -17,20 +18,18 @@ fn inspect(fixture: &[u8], workflow: Option<&str>) -> Inspection {
     let selection = Selection {
         workflow_name: workflow.map(str::to_owned),
     };
-    Inspection::of(&package::plan(archive, &target, &selection).unwrap())
+    Inspection::of(&plan(archive, &target, &selection).unwrap())
 }
 
 #[test]
 fn every_kind_of_entity_is_shown() {
-    let features = include_bytes!("fixtures/features.tgz");
-    insta::assert_json_snapshot!(inspect(features, None));
+    insta::assert_json_snapshot!(inspect(FEATURES, None));
 }
 
 #[test]
 fn one_workflow_is_shown_with_what_it_needs() {
-    let etl = include_bytes!("fixtures/etl.tgz");
-    let whole = inspect(etl, None);
-    let one = inspect(etl, Some(&whole.workflows[0].name));
+    let whole = inspect(ETL, None);
+    let one = inspect(ETL, Some(&whole.workflows[0].name));
     assert_eq!(one.workflows.len(), 1);
     assert!(!one.tasks.is_empty() && one.tasks.len() < whole.tasks.len());
 }

@@ -55,17 +55,17 @@ pub(super) struct Obtained {
 enum Bytes {
     File(PathBuf),
     /// In a cache of this command's own, which goes with it.
-    Fetched(
-        Blob,
-        #[allow(dead_code, reason = "keeps the folder")] TempDir,
-    ),
+    Fetched {
+        blob: Blob,
+        _cache: TempDir,
+    },
 }
 
 impl Obtained {
     pub(super) fn open(&self) -> io::Result<File> {
         match &self.bytes {
             Bytes::File(path) => File::open(path),
-            Bytes::Fetched(blob, _) => blob.open(),
+            Bytes::Fetched { blob, .. } => blob.open(),
         }
     }
 }
@@ -155,7 +155,10 @@ async fn fetch(
     Ok(match fetched {
         Ok(fetched) => Ok(Obtained {
             package: fetched.package,
-            bytes: Bytes::Fetched(fetched.blob, dir),
+            bytes: Bytes::Fetched {
+                blob: fetched.blob,
+                _cache: dir,
+            },
         }),
         Err(error) => Err(NotObtained {
             reason: error.reason(),

@@ -1,16 +1,12 @@
 //! Who is let in, and what is not believed.
 
-#[path = "../../tests/gateway/signer.rs"]
-#[allow(dead_code, unreachable_pub, missing_docs)] // shared with the tests of the gateway
-mod signer;
-
 mod clusters;
 mod tokens;
 
+use flyte_registration_fixtures::signer::{RSA_KEY, Signer};
 use serde_json::{Value, json};
 
 use super::*;
-pub(super) use signer::Signer;
 
 const ISSUER: &str = "https://kubernetes.default.svc";
 const SUBJECT: &str = "system:serviceaccount:flyte-registration:agent";
@@ -21,7 +17,7 @@ fn now() -> Timestamp {
 }
 
 fn rsa(id: &str) -> Signer {
-    Signer::rsa_of(id, include_bytes!("../../tests/fixtures/tokens/rsa.pem"))
+    Signer::rsa_of(id, RSA_KEY.as_bytes())
 }
 
 fn keys(signer: &Signer) -> Keys {

@@ -6,13 +6,13 @@ use std::{
     process::{Command, Output},
 };
 
+use flyte_registration_fixtures::{
+    builder::Files,
+    packages::{ETL, FAST, FEATURES},
+};
 use flyteadmin_emulator::{Emulator, Options, counters::Snapshot, http::Schedule};
 use serde_json::Value;
 use tempfile::TempDir;
-
-pub const ETL: &[u8] = include_bytes!("../fixtures/etl.tgz");
-pub const FEATURES: &[u8] = include_bytes!("../fixtures/features.tgz");
-pub const FAST: &[u8] = include_bytes!("../fixtures/features-fast.tgz");
 
 pub struct Bench {
     pub emulator: Emulator,
@@ -143,24 +143,14 @@ pub fn writes(counts: &Snapshot) -> Vec<&String> {
 
 /// The package with another image in each of its tasks, of the same length.
 pub fn with_other_images(package: &[u8]) -> Vec<u8> {
-    use std::io::Write as _;
-    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(package));
-    let mut builder = tar::Builder::new(Vec::new());
-    for entry in archive.entries().unwrap() {
-        let mut entry = entry.unwrap();
-        let mut content = Vec::new();
-        std::io::Read::read_to_end(&mut entry, &mut content).unwrap();
+    let mut files = Files::of(package);
+    for (_, content) in &mut files.0 {
         let needle = b"ghcr.io/";
         for at in 0..content.len().saturating_sub(needle.len()) {
             if content[at..].starts_with(needle) {
                 content[at..at + 4].copy_from_slice(b"quay");
             }
         }
-        builder
-            .append(&entry.header().clone(), content.as_slice())
-            .unwrap();
     }
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    gzip.write_all(&builder.into_inner().unwrap()).unwrap();
-    gzip.finish().unwrap()
+    files.package()
 }

@@ -1,4 +1,6 @@
-use super::bench::{Bench, ETL, with_other_images, writes};
+use flyte_registration_fixtures::packages::ETL;
+
+use super::bench::{Bench, with_other_images, writes};
 
 #[tokio::test]
 async fn identical_is_zero_and_different_is_one() {

@@ -1,8 +1,9 @@
 //! A dry run says what the registration then does, and writes nothing.
 
+use flyte_registration_fixtures::packages::ETL;
 use serde_json::Value;
 
-use super::bench::{Bench, ETL, with_other_images, writes};
+use super::bench::{Bench, with_other_images, writes};
 
 /// What the dry run says, and then the registration, which must agree.
 async fn both(bench: &Bench, package: &str, version: &str, more: &[&str]) -> Value {

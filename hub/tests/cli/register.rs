@@ -1,6 +1,7 @@
+use flyte_registration_fixtures::packages::ETL;
 use serde_json::{Value, json};
 
-use super::bench::{Bench, ETL, with_other_images, writes};
+use super::bench::{Bench, with_other_images, writes};
 
 #[tokio::test]
 async fn a_package_is_registered_and_the_next_time_unchanged() {

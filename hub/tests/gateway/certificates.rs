@@ -7,6 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use flyte_registration_fixtures::signer::Signer;
 use flyte_registration_hub::{
     config,
     identity::{CertificateName, ClusterConfig, Identities},
@@ -24,10 +25,7 @@ use tonic::{
     transport::{Certificate, ClientTlsConfig, Identity},
 };
 
-use crate::{
-    signer::Signer,
-    support::{Agent, Hub, SOON, cluster, hello, object},
-};
+use crate::support::{Agent, Hub, SOON, cluster, hello, object};
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fs, sync::Arc, time::Duration};
 
+use flyte_registration_fixtures::signer::Signer;
 use flyte_registration_hub::{
     config,
     identity::{ClusterConfig, Identities},
@@ -11,10 +12,7 @@ use flyte_registration_proto::hub::v1::{
 };
 use tonic::Code;
 
-use crate::{
-    signer::Signer,
-    support::{Agent, Hub, claims, cluster, hello, object},
-};
+use crate::support::{Agent, Hub, claims, cluster, hello, object};
 
 /// The configuration is another one now.
 fn reload(hub: &Hub, clusters: &BTreeMap<String, ClusterConfig>) {

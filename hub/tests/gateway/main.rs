@@ -5,7 +5,5 @@
 mod certificates;
 mod known;
 mod sessions;
-#[allow(dead_code)] // shared with the unit tests of identities
-mod signer;
 mod slow;
 mod support;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use flyte_registration_fixtures::signer::Signer;
 use flyte_registration_hub::{audit::store::history::Filter, config};
 use flyte_registration_proto::hub::v1::{
     Changed, Heartbeat, Hello, Object, agent_message::Kind as Up, hub_message::Kind,
@@ -10,10 +11,7 @@ use flyte_registration_proto::hub::v1::{
 use serde_json::{Value, json};
 use tonic::Code;
 
-use crate::{
-    signer::Signer,
-    support::{Hub, claims, hello, object, quick},
-};
+use crate::support::{Hub, claims, hello, object, quick};
 
 #[tokio::test]
 async fn strangers_learn_nothing() {

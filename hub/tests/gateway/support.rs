@@ -7,6 +7,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use flyte_registration_fixtures::signer::Signer;
 use flyte_registration_hub::{
     audit::{Audit, AuditConfig, AuditMetrics, put_refusals_on_record},
     config,
@@ -33,8 +34,6 @@ use tonic::{
     Request, Status, Streaming,
     transport::{ClientTlsConfig, Endpoint, Error, Server},
 };
-
-use crate::signer::Signer;
 
 /// Longer than any of it takes.
 pub const SOON: Duration = Duration::from_secs(20);

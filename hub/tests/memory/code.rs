@@ -8,7 +8,10 @@ use std::{
 };
 
 use axum::{Router, body::Body, extract::State, http::StatusCode};
-use flate2::read::GzDecoder;
+use flyte_registration_fixtures::{
+    builder::{Files, gzip},
+    packages::FAST,
+};
 use flyte_registration_hub::{
     package::{Limits, Selection, Target, plan, read},
     registrar::{FlyteAdminConfig, Registrar},
@@ -17,34 +20,20 @@ use flyteadmin_emulator::{Emulator, Options};
 use futures::StreamExt;
 use serde_json::json;
 
-use super::{
-    ALONE, MIB, Meter,
-    builder::{gzip, package},
-};
-
-const FAST: &[u8] = include_bytes!("../fixtures/features-fast.tgz");
+use super::{ALONE, MIB, Meter};
 
 /// One task of a real fast package, with as much code.
 fn with_code(bytes: usize) -> Vec<u8> {
-    let mut files = Vec::new();
-    let mut tar = tar::Archive::new(GzDecoder::new(FAST));
-    for entry in tar.entries().unwrap() {
-        let mut entry = entry.unwrap();
-        let name = String::from_utf8(entry.path_bytes().into_owned()).unwrap();
+    let files = Files::of(FAST).0.into_iter().filter_map(|(name, content)| {
         if name.ends_with(".tar.gz") {
-            files.push((name, gzip(&vec![0; bytes])));
-        } else if name.ends_with("double_1.pb") {
-            let mut content = Vec::new();
-            entry.read_to_end(&mut content).unwrap();
-            files.push((name, content));
+            Some((name, gzip(&vec![0; bytes])))
+        } else {
+            name.ends_with("double_1.pb").then_some((name, content))
         }
-    }
-    assert_eq!(files.len(), 2);
-    package(
-        files
-            .iter()
-            .map(|(name, content)| (name.as_str(), content.clone())),
-    )
+    });
+    let files = Files(files.collect());
+    assert_eq!(files.0.len(), 2);
+    files.package()
 }
 
 /// A storage that keeps nothing of what it gets but its size.

@@ -1,6 +1,7 @@
+use flyte_registration_fixtures::many;
 use flyte_registration_hub::package::{Limits, Selection, Target, plan, read};
 
-use super::{ALONE, Meter, many};
+use super::{ALONE, Meter};
 
 /// Files of the package, and the bytes in them.
 fn unpacked(package: &[u8]) -> (usize, usize) {

@@ -1,4 +1,5 @@
 use flyte_registration_crd::Reason;
+use flyte_registration_fixtures::builder::{Files, launch_plan, runs, task, workflow};
 use flyte_registration_hub::package::{Activation, Options, PackageError, Plan};
 use flyte_registration_proto::flyteidl::{
     admin::{
@@ -9,10 +10,7 @@ use flyte_registration_proto::flyteidl::{
 };
 use prost::Message;
 
-use super::{
-    builder::{Files, launch_plan, runs, task, workflow},
-    plan_all,
-};
+use super::plan_all;
 
 fn scheduled(name: &str, expression: ScheduleExpression) -> LaunchPlan {
     let mut plan = launch_plan(name, "etl.flow");

@@ -1,9 +1,7 @@
 //! What packages claim, wherever it stands in them.
 
-use flyte_registration_hub::{
-    package::{ClaimKind, Options, claims},
-    tenancy::{Tenancy, Tenant, Terms},
-};
+use flyte_registration_fixtures::{builder, packages::FEATURES};
+use flyte_registration_hub::package::{ClaimKind, Options, claims};
 use flyte_registration_proto::flyteidl::{
     admin::{self, LaunchPlan, LaunchPlanSpec, TaskSpec},
     core::{
@@ -15,7 +13,7 @@ use prost::Message;
 use prost_reflect::{DeserializeOptions, DynamicMessage};
 use serde_json::{Value, json};
 
-use super::{builder, plan_all, real};
+use super::plan_all;
 
 /// `entity: path: kind value`
 fn told(package: &[u8]) -> Vec<String> {
@@ -349,77 +347,7 @@ fn launch_plans_claim_accounts_roles_and_places() {
 
 #[test]
 fn a_real_package_claims_what_its_author_wrote() {
-    let mut claims = told(real::FEATURES);
+    let mut claims = told(FEATURES);
     claims.retain(|claim| !claim.ends_with("container.image: ghcr.io/acme/features:v1"));
     insta::assert_debug_snapshot!(claims);
-}
-
-fn terms(more: Value) -> std::sync::Arc<Terms> {
-    let mut tenant = json!({
-        "clusters": ["*"], "namespaces": ["*"], "flyteAdmin": "main", "projects": ["*"],
-        "domains": ["*"], "sources": [], "images": ["ghcr.io/acme/*"],
-    });
-    if let Value::Object(more) = more {
-        tenant.as_object_mut().unwrap().extend(more);
-    }
-    let tenant: Tenant = serde_json::from_value(tenant).unwrap();
-    let tenancy = Tenancy::new([("t".to_owned(), tenant)].into());
-    let question = flyte_registration_hub::tenancy::Question {
-        cluster: "c",
-        namespace: "n",
-        labels: &std::collections::BTreeMap::default(),
-        project: "p",
-        domain: "d",
-    };
-    tenancy.decide(question).unwrap().terms
-}
-
-#[test]
-fn what_terms_do_not_name_is_denied() {
-    let all = claims(&plan_all(real::FEATURES).unwrap()).unwrap();
-    let denial = terms(json!({"images": []})).review(&all).unwrap_err();
-    assert_eq!(denial.rule, "tenants.t.images");
-    let once = denial.message.matches("ghcr.io/acme/features:v1").count();
-    assert_eq!(once, 1, "{denial}");
-    assert!(
-        denial
-            .message
-            .contains("task features.raw_container: template.container.image: ghcr.io/acme/raw:v2"),
-        "{denial}"
-    );
-    assert_eq!(terms(json!({})).review(&all), Ok(()));
-    let others = terms(json!({"images": ["ghcr.io/acme/{features,sidecar,other}:*"]}));
-    let denial = others.review(&all).unwrap_err();
-    assert!(
-        denial.message.contains("raw:v2") && !denial.message.contains("sidecar"),
-        "{denial}"
-    );
-}
-
-#[test]
-fn paths_and_prefixes_must_say_where_they_lead() {
-    let claim = |kind, value: &str| flyte_registration_hub::package::Claim {
-        entity: flyte_registration_crd::EntityType::Task,
-        name: "t".to_owned(),
-        path: "p".to_owned(),
-        kind,
-        value: value.to_owned(),
-    };
-    let terms = terms(json!({"hostPaths": ["/mnt/*"], "rawOutputDataPrefixes": ["s3://acme/*"]}));
-    for (kind, value, allowed) in [
-        (ClaimKind::HostPath, "/mnt/a", true),
-        (ClaimKind::HostPath, "/mnt/../etc", false),
-        (ClaimKind::HostPath, "/etc", false),
-        (ClaimKind::RawOutputDataPrefix, "s3://acme/a", true),
-        (ClaimKind::RawOutputDataPrefix, "s3://acme/../b", false),
-        (ClaimKind::RawOutputDataPrefix, "s3://acme/%2e%2e/b", false),
-        (ClaimKind::Privileged, "privileged", false),
-        (ClaimKind::HostNamespace, "the node's network", false),
-        (ClaimKind::Image, "ghcr.io/acme/x@sha256:00", true),
-        (ClaimKind::Image, "ghcr.io/acmex/x", false),
-        (ClaimKind::Image, "evil/ghcr.io/acme/x", false),
-    ] {
-        let reviewed = terms.review(&[claim(kind, value)]);
-        assert_eq!(reviewed.is_ok(), allowed, "{value}");
-    }
 }

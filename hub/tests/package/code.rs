@@ -1,6 +1,7 @@
 //! Packages that bring their code along.
 
 use flyte_registration_crd::Reason;
+use flyte_registration_fixtures::builder::{Files, gzip, package, runs, task, workflow};
 use flyte_registration_hub::package::{
     Code, Limits, PackageError, Plan, Selection, What, copy_code, plan, read,
 };
@@ -12,10 +13,7 @@ use proptest::prelude::*;
 use prost::Message;
 use prost_types::{ListValue, Struct, Value, value::Kind};
 
-use super::{
-    builder::{Files, gzip, package, runs, task, workflow},
-    plan_all, target,
-};
+use super::{plan_all, target};
 
 const NAME: &str = "fast0a.tar.gz";
 const URL: &str = "s3://bucket/p/d/HASH/fast0a.tar.gz";

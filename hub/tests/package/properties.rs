@@ -5,6 +5,10 @@ use std::{collections::BTreeMap, io::Read as _};
 use bytes::Buf as _;
 use flate2::{Compression, read::GzDecoder};
 use flyte_registration_crd::{EntityType, Reason};
+use flyte_registration_fixtures::{
+    builder::{Files, launch_plan, package},
+    packages::{ETL, FEATURES},
+};
 use flyte_registration_hub::package::{Limits, Plan, Planned, read};
 use flyte_registration_proto::flyteidl::{
     admin::{LaunchPlanCreateRequest, TaskCreateRequest, WorkflowCreateRequest},
@@ -14,108 +18,10 @@ use proptest::{prelude::*, sample::Index};
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, Value};
 
-use super::{
-    builder::{Files, branches, launch_plan, launches, maps, package, runs, task, workflow},
-    corpus::targets::faithful::faithful,
-    plan_all,
-    real::{ETL, FEATURES},
-};
+mod generate;
 
-/// Tasks, and workflows that run and launch what is there and what is not.
-fn generated() -> impl Strategy<Value = Files> {
-    let tasks = proptest::collection::btree_set("[a-z]{1,6}", 0..6);
-    let flows = proptest::collection::btree_map(
-        "[A-Z]{1,2}",
-        proptest::collection::vec(("[a-z]{1,6}", 0..4_usize), 0..5),
-        0..5,
-    );
-    (tasks, flows)
-        .prop_map(|(tasks, flows)| {
-            let files = tasks
-                .iter()
-                .fold(Files::default(), |files, name| files.task(&task(name)));
-            flows.iter().fold(files, |files, (name, nodes)| {
-                let nodes = nodes.iter().map(|(task, shape)| match shape {
-                    0 => runs(task),
-                    1 => maps(runs(task)),
-                    // Plans of workflows are in capitals: this one is never in the package.
-                    2 => launches(task),
-                    _ => branches(runs(task), maps(runs(task)), runs("z")),
-                });
-                files
-                    .workflow(&workflow(name, nodes))
-                    .launch_plan(&launch_plan(name, name))
-            })
-        })
-        .prop_filter("a package holds something", |files| !files.0.is_empty())
-}
-
-/// The files of a real package.
-fn files_of(package: &[u8]) -> Files {
-    let mut tar = tar::Archive::new(GzDecoder::new(package));
-    let entries = tar.entries().unwrap().map(|entry| {
-        let mut entry = entry.unwrap();
-        let name = entry.path().unwrap().to_str().unwrap().to_owned();
-        let mut content = Vec::new();
-        entry.read_to_end(&mut content).unwrap();
-        (name, content)
-    });
-    Files(entries.collect())
-}
-
-fn any_files() -> impl Strategy<Value = Files> {
-    prop_oneof![
-        8 => generated(),
-        1 => Just(files_of(ETL)),
-        1 => Just(files_of(FEATURES)),
-    ]
-}
-
-fn any_order() -> impl Strategy<Value = (Files, Files)> {
-    any_files().prop_flat_map(|files| {
-        let shuffled = Just(files.0.clone()).prop_shuffle();
-        (Just(files), shuffled.prop_map(Files))
-    })
-}
-
-/// A field that no version of FlyteIDL has, of any wire type, as it is on the wire.
-fn unknown() -> impl Strategy<Value = Vec<u8>> {
-    use prost::encoding::{self, WireType::LengthDelimited};
-    let value = prop_oneof![
-        any::<u64>().prop_map(Value::U64),
-        any::<f64>().prop_map(Value::F64),
-        any::<f32>().prop_map(Value::F32),
-        proptest::collection::vec(any::<u8>(), 0..20).prop_map(|value| Value::Bytes(value.into())),
-    ];
-    let field = (20_000_u32..(1 << 29), value);
-    let field = field.prop_map(|(number, value)| {
-        let mut bytes = Vec::new();
-        match value {
-            Value::U64(value) => encoding::uint64::encode(number, &value, &mut bytes),
-            Value::F64(value) => encoding::double::encode(number, &value, &mut bytes),
-            Value::F32(value) => encoding::float::encode(number, &value, &mut bytes),
-            Value::Bytes(value) => {
-                encoding::encode_key(number, LengthDelimited, &mut bytes);
-                encoding::encode_varint(value.len() as u64, &mut bytes);
-                bytes.extend_from_slice(&value);
-            }
-            other => panic!("{other:?}"),
-        }
-        bytes
-    });
-    // As a field, and within a group.
-    (field, any::<bool>()).prop_map(|(field, grouped)| {
-        use prost::encoding::WireType::{EndGroup, StartGroup};
-        let mut bytes = Vec::new();
-        if grouped {
-            encoding::encode_key(19_500, StartGroup, &mut bytes);
-            bytes.extend_from_slice(&field);
-            encoding::encode_key(19_500, EndGroup, &mut bytes);
-            return bytes;
-        }
-        field
-    })
-}
+use super::{corpus::targets::faithful::faithful, plan_all};
+use generate::{any_files, any_order, unknown};
 
 /// Calls `visit` with `message` and all messages within it, in an order that only they decide.
 fn each_message(message: &mut DynamicMessage, visit: &mut impl FnMut(&mut DynamicMessage)) {
@@ -217,7 +123,7 @@ fn unpacked(package: &[u8]) -> Vec<u8> {
 
 #[test]
 fn nothing_but_ids_is_filled_in() {
-    for (name, content) in files_of(FEATURES).0.into_iter().chain(files_of(ETL).0) {
+    for (name, content) in Files::of(FEATURES).0.into_iter().chain(Files::of(ETL).0) {
         let before = spec_of_file(&name, &content);
         faithful(&before, &spec_of(&alone(&name, content))).unwrap();
     }
@@ -256,7 +162,7 @@ proptest! {
         place in any::<Index>(),
         unknown in unknown(),
     ) {
-        let files = files_of(FEATURES).0;
+        let files = Files::of(FEATURES).0;
         let (name, content) = &files[file.index(files.len())];
         let kind = ["TaskSpec", "WorkflowSpec", "LaunchPlan"][usize::from(name.as_bytes()[name.len() - 4] - b'1')];
         let mut message = decode(&format!("flyteidl.admin.{kind}"), content);
@@ -332,7 +238,7 @@ proptest! {
         changes in proptest::collection::vec((any::<Index>(), any::<u8>()), 1..6),
         cut in any::<Index>(),
     ) {
-        let files = files_of(FEATURES).0;
+        let files = Files::of(FEATURES).0;
         let (name, mut content) = files[file.index(files.len())].clone();
         for (at, byte) in changes {
             let at = at.index(content.len());

@@ -2,21 +2,16 @@ use std::collections::BTreeMap;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use flyte_registration_crd::EntityType;
-use flyte_registration_hub::package::{Plan, Selection, Target, plan};
+use flyte_registration_fixtures::packages::{
+    AUTO, AUTO_FLYTECTL, ETL, ETL_FLYTECTL, FAST, FAST_FLYTECTL, FEATURES, FEATURES_FLYTECTL,
+    OPTIONS_FLYTECTL,
+};
+use flyte_registration_hub::package::{Options, Plan, Selection, Target, plan};
 use flyte_registration_proto::flyteidl::descriptor_pool;
 use prost_reflect::DynamicMessage;
 use serde::Deserialize;
 
 use super::{plan_all, read_default};
-
-pub const ETL: &[u8] = include_bytes!("../fixtures/etl.tgz");
-const ETL_FLYTECTL: &str = include_str!("../fixtures/etl.flytectl.json");
-pub const FEATURES: &[u8] = include_bytes!("../fixtures/features.tgz");
-const FEATURES_FLYTECTL: &str = include_str!("../fixtures/features.flytectl.json");
-const FAST: &[u8] = include_bytes!("../fixtures/features-fast.tgz");
-const FAST_FLYTECTL: &str = include_str!("../fixtures/features-fast.flytectl.json");
-const AUTO: &[u8] = include_bytes!("../fixtures/features-auto.tgz");
-const AUTO_FLYTECTL: &str = include_str!("../fixtures/features-auto.flytectl.json");
 
 /// What flytectl sent for a package.
 #[derive(Deserialize)]
@@ -59,6 +54,10 @@ fn key_and_message(rpc: &str, bytes: &[u8]) -> ((String, String), DynamicMessage
 }
 
 fn compare(package: &[u8], recording: &str) -> (Requests, Requests) {
+    compare_with(package, recording, &Options::default())
+}
+
+fn compare_with(package: &[u8], recording: &str, options: &Options) -> (Requests, Requests) {
     let recording: Recording = serde_json::from_str(recording).unwrap();
     let target = Target {
         project: recording.project,
@@ -75,6 +74,7 @@ fn compare(package: &[u8], recording: &str) -> (Requests, Requests) {
         assert!(upload.native_url.ends_with(&code.name));
         plan = plan.located(&upload.native_url);
     }
+    plan.apply(options).unwrap();
     let ours = plan.entities.iter().map(|entity| {
         let rpc = match entity.kind {
             EntityType::Task => "CreateTask",
@@ -108,6 +108,18 @@ fn every_kind_of_entity_becomes_what_flytectl_sends() {
     );
     assert_ne!(ours.remove(&pod).unwrap(), theirs.remove(&pod).unwrap());
     assert_eq!(ours, theirs);
+}
+
+#[test]
+fn options_become_what_flytectl_sends() {
+    let options = Options {
+        service_account: Some("etl-runner".to_owned()),
+        iam_role: Some("arn:aws:iam::123456789012:role/etl".to_owned()),
+        raw_output_data_prefix: Some("s3://acme-data/etl".to_owned()),
+    };
+    let (ours, theirs) = compare_with(FEATURES, OPTIONS_FLYTECTL, &options);
+    assert_eq!(ours.len(), 23);
+    assert_eq!(without_the_pod(ours), without_the_pod(theirs));
 }
 
 #[test]

@@ -1,10 +1,10 @@
 use flyte_registration_crd::Reason;
+use flyte_registration_fixtures::builder::{
+    Files, embeds, launch_plan, launches, runs, task, template, workflow,
+};
 use flyte_registration_hub::package::{PackageError, Plan, Selection, plan};
 
-use super::{
-    builder::{Files, embeds, launch_plan, launches, runs, task, template, workflow},
-    read_default, target,
-};
+use super::{read_default, target};
 
 fn select(files: &Files, workflow_name: &str) -> Result<Plan, PackageError> {
     let archive = read_default(&files.package()).unwrap();

@@ -1,10 +1,11 @@
 use std::time::Duration;
 
 use flyte_registration_crd::{EntityAction, EntityType, Reason};
+use flyte_registration_fixtures::packages::ETL;
 use flyte_registration_hub::registrar::{Activated, Report};
 use flyteadmin_emulator::{Options, http::Schedule};
 
-use super::{Activation, ETL, Peer, creates, peer, peer_with, planned, target};
+use super::{Activation, Peer, creates, peer, peer_with, planned, target};
 
 /// The launch plan of the package that has a schedule; two others have none.
 const SCHEDULED: &str = "nightly";

@@ -1,13 +1,14 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use flyte_registration_crd::Reason;
+use flyte_registration_fixtures::packages::ETL;
 use flyte_registration_hub::registrar::{AuthConfig, FlyteAdminConfig, Registrar, Report};
 use flyteadmin_emulator::{Emulator, Options, auth::Client};
 use parking_lot::Mutex;
 use tempfile::TempDir;
 use tracing_subscriber::{Layer as _, filter::dynamic_filter_fn, layer::SubscriberExt as _};
 
-use super::{ETL, Peer, config, planned, target, tls};
+use super::{Peer, config, planned, target, tls};
 
 const TOKEN: &str = "oauth2/token";
 const SECRET: &str = "s3cret +&%:ü";

@@ -1,4 +1,8 @@
 use flyte_registration_crd::{Counts, EntityAction, Reason};
+use flyte_registration_fixtures::{
+    builder::{Files, launch_plan, runs, workflow},
+    packages::{ETL, FEATURES},
+};
 use flyte_registration_hub::{
     package::Plan,
     registrar::{Comparison, Report},
@@ -8,13 +12,7 @@ use flyte_registration_proto::flyteidl::{
     core::{Container, KeyValuePair, task_template},
 };
 
-use super::{
-    ETL, FEATURES,
-    builder::{Files, launch_plan, runs, workflow},
-    creates, peer, planned,
-    refused::runnable,
-    target,
-};
+use super::{creates, peer, planned, refused::runnable, target};
 
 /// What no message may show.
 const SECRET: &str = "s3cr3t";

@@ -1,10 +1,11 @@
 use std::time::{Duration, Instant};
 
 use flyte_registration_crd::{EntityAction, Reason};
+use flyte_registration_fixtures::{builder::Files, packages::ETL};
 use flyte_registration_hub::registrar::Registrar;
 use flyteadmin_emulator::Options;
 
-use super::{ETL, config, creates, peer, peer_with, planned, target};
+use super::{config, creates, peer, peer_with, planned, target};
 
 #[tokio::test]
 async fn recovers_from_failures_that_pass() {
@@ -74,7 +75,7 @@ async fn a_flyteadmin_that_is_down_is_found_out_soon() {
 async fn when_all_fails_not_everything_is_tried() {
     let peer = peer().await;
     peer.fault(r#"{"rpc": "CreateTask", "action": {"fail": {"code": 14}}}"#);
-    let files = (0..200).fold(super::builder::Files::default(), |files, n| {
+    let files = (0..200).fold(Files::default(), |files, n| {
         files.task(&super::refused::runnable(&format!("t{n}")))
     });
     let report = peer

@@ -1,10 +1,14 @@
 use std::collections::BTreeMap;
 
 use flyte_registration_crd::{Counts, EntityAction};
+use flyte_registration_fixtures::{
+    builder::Files,
+    packages::{ETL, FEATURES},
+};
 use flyte_registration_hub::package::Plan;
 use flyteadmin_emulator::Options;
 
-use super::{ETL, FEATURES, creates, peer, peer_with, planned, target};
+use super::{creates, peer, peer_with, planned, target};
 
 const CREATED: Counts = Counts {
     tasks: 5,
@@ -105,7 +109,7 @@ async fn versions_that_no_filter_can_name_are_registered_by_trying() {
 #[tokio::test]
 async fn lists_are_paged_when_others_share_the_version() {
     let peer = peer().await;
-    let others = (0..40).fold(super::builder::Files::default(), |files, n| {
+    let others = (0..40).fold(Files::default(), |files, n| {
         files.task(&super::refused::runnable(&format!("other.t{n}")))
     });
     let others = planned(&others.package(), &target("v1"));

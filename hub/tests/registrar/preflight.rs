@@ -1,13 +1,15 @@
 //! What is looked at before the first write.
 
 use flyte_registration_crd::{EntityType, Reason};
+use flyte_registration_fixtures::{
+    builder,
+    packages::{ETL, FEATURES},
+};
 use flyte_registration_hub::package::{ExternalReference, Id, Limits, Plan, Selection, plan, read};
 use flyte_registration_hub::registrar::FlyteAdminConfig;
 use flyteadmin_emulator::Options;
 
-use super::{
-    ETL, FEATURES, Peer, builder, creates, peer, peer_with, planned, refused::failed, target,
-};
+use super::{Peer, creates, peer, peer_with, planned, refused::failed, target};
 
 fn elsewhere(kind: EntityType, name: &str, version: &str) -> ExternalReference {
     ExternalReference {

@@ -1,13 +1,14 @@
 //! Projects that are missing, and created where that is allowed.
 
 use flyte_registration_crd::{EntityType, Reason};
+use flyte_registration_fixtures::packages::ETL;
 use flyte_registration_hub::package::{ExternalReference, Id, Plan};
 use flyte_registration_proto::flyteidl::{
     admin::{Project, project::ProjectState},
     service::admin_service_client::AdminServiceClient,
 };
 
-use super::{ETL, Peer, creates, peer, planned, refused::failed, target};
+use super::{Peer, creates, peer, planned, refused::failed, target};
 
 const NEW: &str = "brand-new";
 

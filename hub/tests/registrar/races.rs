@@ -2,6 +2,10 @@
 //! The emulator does as a real FlyteAdmin v1.16.8 does in such races.
 
 use flyte_registration_crd::{EntityAction, EntityType, Reason};
+use flyte_registration_fixtures::{
+    builder::{Files, launch_plan, runs, workflow},
+    packages::ETL,
+};
 use flyte_registration_hub::registrar::{Comparison, Registrar, Report};
 use flyte_registration_proto::flyteidl::{
     admin::DescriptionEntity,
@@ -10,9 +14,7 @@ use flyte_registration_proto::flyteidl::{
 use futures::future::join_all;
 
 use super::{
-    ETL, Peer,
-    builder::{Files, launch_plan, runs, workflow},
-    config, creates, peer, planned,
+    Peer, config, creates, peer, planned,
     refused::{failed, runnable},
     target,
 };

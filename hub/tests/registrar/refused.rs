@@ -1,4 +1,5 @@
 use flyte_registration_crd::{EntityAction, Reason};
+use flyte_registration_fixtures::builder::{Files, launch_plan, runs, task, workflow};
 use flyte_registration_hub::registrar::Report;
 use flyte_registration_proto::flyteidl::{
     admin::{TaskSpec, WorkflowSpec},
@@ -9,10 +10,7 @@ use flyte_registration_proto::flyteidl::{
     },
 };
 
-use super::{
-    builder::{Files, launch_plan, runs, task, workflow},
-    peer, planned, target,
-};
+use super::{peer, planned, target};
 
 fn integer(name: &str) -> VariableMap {
     let variable = Variable {

@@ -2,6 +2,7 @@
 
 use std::{pin::pin, time::Duration};
 
+use flyte_registration_fixtures::builder::Files;
 use flyte_registration_hub::{
     package::Plan,
     registrar::{FlyteAdminConfig, Registrar, Report},
@@ -10,7 +11,7 @@ use flyteadmin_emulator::{Emulator, Options};
 use futures::future::{self, Either};
 use serde_json::json;
 
-use super::{Peer, builder::Files, creates, peer, peer_with, planned, refused::runnable, target};
+use super::{Peer, creates, peer, peer_with, planned, refused::runnable, target};
 
 const TASKS: usize = 200;
 

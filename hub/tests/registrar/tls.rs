@@ -1,6 +1,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use flyte_registration_crd::Reason;
+use flyte_registration_fixtures::packages::ETL;
 use flyte_registration_hub::registrar::{FlyteAdminConfig, Registrar};
 use flyteadmin_emulator::{Emulator, Options};
 use tokio::{
@@ -13,7 +14,7 @@ use tokio_rustls::{
     rustls::{self, pki_types::CertificateDer, server::WebPkiClientVerifier},
 };
 
-use super::{ETL, config, planned, target};
+use super::{config, planned, target};
 
 /// TLS in front of an emulator, for one client only if there is one, and the certificate to trust.
 pub(super) async fn tls(

@@ -15,18 +15,13 @@ use axum::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use flyte_registration_crd::Reason;
+use flyte_registration_fixtures::builder::{Files, gzip, launch_plan, package, runs, workflow};
 use flyte_registration_hub::{package::Plan, registrar::Report};
 use flyte_registration_proto::flyteidl::core::task_template;
 use flyteadmin_emulator::Options;
 use parking_lot::Mutex;
 
-use super::{
-    Peer,
-    builder::{Files, gzip, launch_plan, package, runs, workflow},
-    creates, peer_with, planned,
-    refused::runnable,
-    target,
-};
+use super::{Peer, creates, peer_with, planned, refused::runnable, target};
 
 const NAME: &str = "fast0a1b.tar.gz";
 

@@ -1,11 +1,8 @@
 //! A registry in this process, with faults to order and a memory of what it was asked.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use axum::{
@@ -14,12 +11,17 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flyte_registration_hub::source::Digest;
 use futures::StreamExt as _;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+
+mod content;
+mod file;
+
+use content::Content;
+pub use file::File;
 
 /// What a request gets instead of the right answer.
 #[derive(Clone, Debug)]
@@ -54,77 +56,6 @@ pub enum Access {
     PublicToken,
 }
 
-/// A file, as a server of files has it.
-#[derive(Clone, Debug, Default)]
-pub struct File {
-    pub content: Bytes,
-    /// With its quotes.
-    pub etag: Option<&'static str>,
-    /// Sent with each answer.
-    pub headers: Vec<(&'static str, String)>,
-}
-
-impl File {
-    /// One that says nothing about itself.
-    pub fn bare(content: &[u8]) -> Self {
-        Self {
-            content: Bytes::copy_from_slice(content),
-            ..Self::default()
-        }
-    }
-
-    pub fn with_etag(self, etag: &'static str) -> Self {
-        Self {
-            etag: Some(etag),
-            ..self
-        }
-    }
-
-    /// Announces the sha256 of `content` as Artifactory does.
-    pub fn with_checksum_of(mut self, content: &[u8]) -> Self {
-        let digest = Digest::of(content).hex().to_owned();
-        self.headers.push(("x-checksum-sha256", digest));
-        self
-    }
-
-    fn answer(&self, headers: &HeaderMap) -> Answer {
-        let asked = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let mut more = self.headers.clone();
-        more.extend(self.etag.map(|etag| ("etag", etag.to_owned())));
-        if self.etag.is_some() && asked("if-none-match") == self.etag {
-            return (304, more, Bytes::new());
-        }
-        let unchanged = asked("if-range").is_none() || asked("if-range") == self.etag;
-        let offset = asked("range").and_then(|range| {
-            let offset = range.strip_prefix("bytes=")?.strip_suffix('-')?;
-            offset.parse::<usize>().ok()
-        });
-        if let Some(offset) = offset.filter(|_| unchanged) {
-            let size = self.content.len();
-            more.push((
-                "content-range",
-                format!("bytes {offset}-{}/{size}", size - 1),
-            ));
-            return (206, more, self.content.slice(offset..));
-        }
-        (200, more, self.content.clone())
-    }
-}
-
-#[derive(Default)]
-struct Inner {
-    files: HashMap<String, File>,
-    manifests: HashMap<(String, String), Bytes>,
-    blobs: HashMap<(String, String), Bytes>,
-    access: Access,
-    password: String,
-    /// Tokens with another number are not valid any more.
-    token_number: usize,
-    /// What a request whose path contains the text gets, that often.
-    faults: Vec<(&'static str, usize, Fault)>,
-    log: Vec<Asked>,
-}
-
 /// A request that came.
 #[derive(Clone, Debug)]
 pub struct Asked {
@@ -135,7 +66,7 @@ pub struct Asked {
 
 #[derive(Clone, Default)]
 struct Shared {
-    inner: Arc<Mutex<Inner>>,
+    inner: Arc<Mutex<Content>>,
     in_flight: Arc<AtomicUsize>,
     most_in_flight: Arc<AtomicUsize>,
 }
@@ -344,128 +275,4 @@ fn cut((code, headers, body): Answer, length: usize, stall: bool) -> Response {
         builder.header(name, value)
     });
     builder.body(Body::from_stream(first.chain(rest))).unwrap()
-}
-
-impl Inner {
-    fn take_fault(&mut self, path: &str) -> Option<Fault> {
-        let (_, times, fault) = self
-            .faults
-            .iter_mut()
-            .find(|(part, times, _)| *times > 0 && path.contains(part))?;
-        *times -= 1;
-        Some(fault.clone())
-    }
-
-    fn handle(
-        &mut self,
-        authority: &str,
-        method: &Method,
-        path: &str,
-        headers: &HeaderMap,
-        body: Bytes,
-    ) -> Answer {
-        let authorization = headers
-            .get("authorization")
-            .and_then(|header| header.to_str().ok())
-            .unwrap_or_default();
-        let basic = format!(
-            "Basic {}",
-            STANDARD.encode(format!("{USER}:{}", self.password))
-        );
-        let token = format!("Bearer token-{}", self.token_number);
-        let challenge = match self.access {
-            Access::Basic if authorization != basic => "Basic realm=\"fake\"".to_owned(),
-            Access::Token | Access::PublicToken if path.starts_with("/token") => {
-                let public = matches!(self.access, Access::PublicToken);
-                if !public && authorization != basic {
-                    return (401, vec![], Bytes::new());
-                }
-                let token = format!("token-{}", self.token_number);
-                let answer = json!({"token": token, "access_token": token, "expires_in": 300});
-                return (200, vec![], answer.to_string().into());
-            }
-            Access::Token | Access::PublicToken if authorization != token => {
-                format!("Bearer realm=\"http://{authority}/token\",service=\"fake\"")
-            }
-            _ => return self.serve(method, path, headers, body),
-        };
-        (401, vec![("www-authenticate", challenge)], Bytes::new())
-    }
-
-    fn serve(&mut self, method: &Method, path: &str, headers: &HeaderMap, body: Bytes) -> Answer {
-        let not_found = |code| {
-            let errors = json!({"errors": [{"code": code, "message": "nothing here"}]});
-            (404, vec![], Bytes::from(errors.to_string()))
-        };
-        if !path.starts_with("/v2/") {
-            let file = self.files.get(path);
-            return file.map_or_else(|| not_found("none"), |file| file.answer(headers));
-        }
-        let rest = path.strip_prefix("/v2/").unwrap_or_default();
-        if let Some((repository, reference)) = rest.split_once("/manifests/") {
-            if method == Method::PUT {
-                let digest = Digest::of(&body).to_string();
-                self.manifests
-                    .insert((repository.to_owned(), reference.to_owned()), body.clone());
-                self.manifests
-                    .insert((repository.to_owned(), digest.clone()), body);
-                return (
-                    201,
-                    vec![("location", format!("/v2/{repository}/manifests/{digest}"))],
-                    Bytes::new(),
-                );
-            }
-            let found = self
-                .manifests
-                .get(&(repository.to_owned(), reference.to_owned()));
-            return found.map_or_else(
-                || not_found("MANIFEST_UNKNOWN"),
-                |manifest| (200, vec![], manifest.clone()),
-            );
-        }
-        if let Some((repository, upload)) = rest.split_once("/blobs/uploads/") {
-            if method == Method::POST {
-                return (
-                    202,
-                    vec![("location", format!("/v2/{repository}/blobs/uploads/1"))],
-                    Bytes::new(),
-                );
-            }
-            let digest = upload.split_once("digest=").unwrap().1.replace("%3A", ":");
-            assert_eq!(
-                digest,
-                Digest::of(&body).as_str(),
-                "what was pushed is not what was announced"
-            );
-            self.blobs
-                .insert((repository.to_owned(), digest.clone()), body);
-            return (
-                201,
-                vec![("location", format!("/v2/{repository}/blobs/{digest}"))],
-                Bytes::new(),
-            );
-        }
-        if let Some((repository, digest)) = rest.split_once("/blobs/") {
-            let Some(blob) = self.blobs.get(&(repository.to_owned(), digest.to_owned())) else {
-                return not_found("BLOB_UNKNOWN");
-            };
-            let offset = headers.get("range").and_then(|range| {
-                range
-                    .to_str()
-                    .ok()?
-                    .strip_prefix("bytes=")?
-                    .strip_suffix('-')
-            });
-            if let Some(offset) = offset.and_then(|offset| offset.parse::<usize>().ok()) {
-                let range = format!("bytes {offset}-{}/{}", blob.len() - 1, blob.len());
-                return (206, vec![("content-range", range)], blob.slice(offset..));
-            }
-            return (200, vec![], blob.clone());
-        }
-        if rest.is_empty() {
-            (200, vec![], Bytes::new())
-        } else {
-            (StatusCode::BAD_REQUEST.as_u16(), vec![], Bytes::new())
-        }
-    }
 }

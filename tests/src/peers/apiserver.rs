@@ -4,6 +4,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use flyte_registration_fixtures::signer::RSA_KEY;
 use rcgen::KeyPair;
 use serde_json::json;
 
@@ -20,8 +21,6 @@ const ADMIN_TOKEN: &str = "admin-token-of-a-test-cluster";
 
 /// File of the key that tokens are signed with.
 const ACCOUNT_KEY: &str = "account.key";
-/// Generated for tests alone, as none of our libraries makes RSA keys.
-const RSA_KEY: &str = include_str!("../../../hub/tests/fixtures/tokens/rsa.pem");
 
 /// A Kubernetes API server with an etcd of its own, RBAC and service account tokens.
 ///

@@ -1,10 +1,6 @@
 //! Who may connect, by the binaries that ship: tokens that are renewed, clusters that are revoked, and
 //! strangers that take their time.
 
-#[path = "../../../hub/tests/gateway/signer.rs"]
-#[allow(dead_code, clippy::unwrap_used)] // shared with the tests of the gateway
-mod signer;
-
 use std::{
     fs,
     io::Write as _,
@@ -13,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use flyte_registration_fixtures::signer::Signer;
 use flyte_registration_tests::{
     System, World, block_on,
     peers::ApiServer,
@@ -24,13 +21,10 @@ use serde_json::{Value, json};
 use crate::support::{SOON, emulator, hub_metric, push_sample, spec, system, version};
 
 /// Signs as the API server does, which signs for ten minutes at least.
-async fn signer(cluster: &ApiServer) -> Result<signer::Signer> {
+async fn signer(cluster: &ApiServer) -> Result<Signer> {
     let jwks: Value = serde_json::from_str(&cluster.jwks().await?)?;
     let id = jwks["keys"][0]["kid"].as_str().context("no key id")?;
-    Ok(signer::Signer::p256_of(
-        id,
-        cluster.account_key()?.as_bytes(),
-    ))
+    Ok(Signer::p256_of(id, cluster.account_key()?.as_bytes()))
 }
 
 /// The value of a metric of the hub; 0 where it is not counted yet.

@@ -71,8 +71,9 @@ impl Stored {
 
 #[cfg(test)]
 mod tests {
+    use flyte_registration_fixtures::signer::Signer;
+
     use super::*;
-    use crate::identity::tests::Signer;
 
     const TERMS: Terms = Terms {
         fresh: Duration::from_secs(100),

@@ -1,10 +1,11 @@
 //! One token against the keys and rules of one cluster.
 
+use flyte_registration_fixtures::signer::token;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use proptest::prelude::*;
 use sha2::Sha256;
 
-use super::{signer::token, *};
+use super::*;
 
 fn rules() -> Rules {
     Rules {

@@ -1,5 +1,6 @@
-//! `tests/fixtures/cosign` is what cosign 2.6.5 stored in a registry after four keys signed one manifest
-//! (`cosign sign --tlog-upload=false`). It verifies two of the four itself: P-256 and RSA.
+//! `tests/cosign` is what cosign 2.6.5 stored in a registry (`cosign sign --tlog-upload=false`) after four keys signed
+//! one manifest: a P-256 key of `generate-key-pair`, and an Ed25519, an RSA and a P-384 key of `import-key-pair`. It
+//! verifies two of the four itself: P-256 and RSA. The private keys are gone.
 
 use proptest::prelude::*;
 use rcgen::{KeyPair, SigningKey as _};
@@ -14,7 +15,7 @@ use super::{
 
 macro_rules! fixture {
     ($name:literal) => {
-        include_bytes!(concat!("../../../tests/fixtures/cosign/", $name)).as_slice()
+        include_bytes!(concat!("tests/cosign/", $name)).as_slice()
     };
 }
 

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use axum::Router;
+use flyte_registration_fixtures::packages::ETL;
 use flyte_registration_proto::hub::v1 as proto;
 use flyteadmin_emulator::{Emulator, Options};
 use tokio::net::TcpListener;
@@ -11,7 +12,6 @@ use uuid::Uuid;
 use super::*;
 use crate::fleet::{Observed, Scope, Up};
 
-const PACKAGE: &[u8] = include_bytes!("../../../tests/fixtures/etl.tgz");
 const MANY: usize = 10_000;
 const SLOTS: usize = 64;
 const ROUNDS: usize = 10;
@@ -27,7 +27,7 @@ struct Load {
 async fn files() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let app = Router::new().fallback(|| async { PACKAGE });
+    let app = Router::new().fallback(|| async { ETL });
     tokio::spawn(async move { axum::serve(listener, app).await });
     url
 }

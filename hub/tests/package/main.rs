@@ -2,26 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
-#[path = "package/activation.rs"]
 mod activation;
-#[path = "package/archive.rs"]
 mod archive;
-#[path = "package/builder.rs"]
-mod builder;
-#[path = "package/claims.rs"]
 mod claims;
-#[path = "package/code.rs"]
 mod code;
-#[path = "package/corpus.rs"]
 mod corpus;
-#[path = "package/entities.rs"]
 mod entities;
-#[path = "package/properties.rs"]
+mod extensions;
 mod properties;
-#[path = "package/real.rs"]
 mod real;
-#[path = "package/selection.rs"]
 mod selection;
+mod terms;
+mod wrong;
 
 use flyte_registration_hub::package::{
     Archive, Limits, PackageError, Plan, Selection, Target, plan, read,

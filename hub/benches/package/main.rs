@@ -3,18 +3,13 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[path = "../tests/package/builder.rs"]
-#[allow(dead_code)] // the tests use all of it
-mod builder;
-#[path = "package/cpu.rs"]
 mod cpu;
-#[path = "../tests/package/many.rs"]
-mod many;
 
 use std::time::Duration;
 
 use cpu::CpuTime;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use flyte_registration_fixtures::many;
 use flyte_registration_hub::package::{Limits, Selection, Target, plan, read};
 
 const COPIES: usize = 1000;

@@ -2,14 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[path = "package/builder.rs"]
-#[allow(dead_code)] // the tests of packages use all of it
-mod builder;
-#[path = "memory/code.rs"]
 mod code;
-#[path = "package/many.rs"]
-mod many;
-#[path = "memory/plan.rs"]
 mod plan;
 
 use peak_alloc::PeakAlloc;

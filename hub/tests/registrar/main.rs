@@ -2,46 +2,28 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
-#[path = "registrar/activate.rs"]
 mod activate;
-#[path = "registrar/auth.rs"]
 mod auth;
-#[path = "package/builder.rs"]
-#[allow(dead_code)] // each test file uses a part of it
-mod builder;
-#[path = "registrar/conflict.rs"]
 mod conflict;
-#[path = "registrar/faults.rs"]
 mod faults;
-#[path = "registrar/fresh.rs"]
 mod fresh;
-#[path = "registrar/preflight.rs"]
 mod preflight;
-#[path = "registrar/projects.rs"]
 mod projects;
-#[path = "registrar/races.rs"]
 mod races;
-#[path = "registrar/refused.rs"]
 mod refused;
-#[path = "registrar/strain.rs"]
 mod strain;
-#[path = "registrar/tls.rs"]
 mod tls;
-#[path = "registrar/tokens.rs"]
 mod tokens;
-#[path = "registrar/upload.rs"]
 mod upload;
 
 use std::time::Duration;
 
+use flyte_registration_fixtures::builder;
 use flyte_registration_hub::{
     package::{Activation, Limits, Plan, Selection, Target, plan, read},
     registrar::{FlyteAdminConfig, Registrar},
 };
 use flyteadmin_emulator::{Emulator, Options, counters::Snapshot, faults::Rule};
-
-const ETL: &[u8] = include_bytes!("fixtures/etl.tgz");
-const FEATURES: &[u8] = include_bytes!("fixtures/features.tgz");
 
 /// A FlyteAdmin, and what speaks to it.
 struct Peer {
