@@ -16,10 +16,12 @@ use uuid::Uuid;
 
 pub mod backoff;
 mod cluster;
+mod conditions;
 mod entry;
 pub mod handle;
 mod look;
 mod observed;
+mod order;
 mod policy;
 pub(crate) mod queue;
 mod record;
@@ -33,9 +35,10 @@ pub mod view;
 pub use cluster::{Refused, Told};
 pub use entry::{Failure, Outcome, Progress};
 pub use handle::FleetHandle;
-pub use observed::{Key, Malformed, Observed, SPEC_MAX};
+pub use observed::{Key, Malformed, ObjectId, Observed, SPEC_MAX};
+pub use order::{Job, Occasion, Order, Ticket};
 pub(crate) use policy::find;
-pub use policy::{Changed, Occasion, Order, Policy, Refusal};
+pub use policy::{Changed, Policy, Refusal};
 pub use record::{Asked, Origin, Unrecorded};
 pub use scope::Scope;
 pub use session::Up;
@@ -62,40 +65,6 @@ impl Now {
             wall: Timestamp::now(),
         }
     }
-}
-
-/// A resource of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ObjectId {
-    /// The cluster, by its verified identity.
-    pub cluster: Arc<str>,
-    /// The resource in it.
-    pub key: Key,
-}
-
-impl std::fmt::Display for ObjectId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{}/{}/{}",
-            self.cluster, self.key.namespace, self.key.name
-        )
-    }
-}
-
-/// Names one piece of work. What becomes of a ticket that is no longer current is void.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(u64);
-
-/// Work to do.
-#[derive(Clone, Debug)]
-pub struct Job {
-    /// To report by.
-    pub ticket: Ticket,
-    /// For whom.
-    pub origin: Origin,
-    /// What.
-    pub order: Arc<Order>,
 }
 
 /// Delays and limits that the fleet keeps.

@@ -13,9 +13,10 @@ use crate::registrar::Activated;
 use super::{
     Now, ObjectId, Observed, Occasion, Order, PROGRESS_WORTH_TELLING, Policy, Refusal, Settings,
     Ticket, backoff,
+    conditions::Conditions,
     look::Looks,
     queue::Share,
-    render::{Conditions, Facts, Shown},
+    render::{Facts, Shown},
     share,
 };
 

@@ -27,6 +27,25 @@ pub struct Key {
     pub name: String,
 }
 
+/// A resource of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId {
+    /// The cluster, by its verified identity.
+    pub cluster: Arc<str>,
+    /// The resource in it.
+    pub key: Key,
+}
+
+impl std::fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{}/{}/{}",
+            self.cluster, self.key.namespace, self.key.name
+        )
+    }
+}
+
 /// A message that no agent of ours sends.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("malformed message: {0}")]

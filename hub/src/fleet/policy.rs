@@ -1,19 +1,16 @@
 //! What follows from an object under the present policy. Pure.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use flyte_registration_crd::{ActivateLaunchPlans, DeletionPolicy, FlyteRegistrationSpec, Reason};
 
-use super::{ObjectId, Observed};
+use super::{ObjectId, Observed, Occasion, Order};
 use crate::{
     config::Config,
     package::{Activation, Options, Selection, Target},
     receipt,
     source::{Allowed, PackageRef, SourceConfig, Wanted, locate},
-    tenancy::{Denial, Extras, Grant, Question, Tenancy, Terms},
+    tenancy::{Denial, Extras, Grant, Question, Tenancy},
 };
 
 /// All that a judgement depends on besides the object.
@@ -44,54 +41,6 @@ impl Changed {
         self.sources.contains(&order.package.source)
             || self.flyte_admins.contains(&order.flyte_admin)
     }
-}
-
-/// A registration to carry out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
-    /// The tenant that may.
-    pub tenant: String,
-    /// The key of the configuration that says so.
-    pub rule: String,
-    /// The FlyteAdmin to register in.
-    pub flyte_admin: String,
-    /// Its epoch.
-    pub epoch: String,
-    /// The package.
-    pub package: PackageRef,
-    /// Project, domain and version.
-    pub target: Target,
-    /// Which part of the package.
-    pub selection: Selection,
-    /// What its launch plans get that the package does not say.
-    pub options: Options,
-    /// Which of them are to be activated.
-    pub activation: Activation,
-    /// Whether the project may be created if it is missing.
-    pub create_project: bool,
-    /// What the package may have in it.
-    pub terms: Arc<Terms>,
-    /// Names the terms, and whose signatures are demanded: what was checked under the same name
-    /// need not be checked again.
-    pub fingerprint: String,
-    /// How many turns the tenant has for one of the others.
-    pub weight: u32,
-    /// Whether FlyteAdmin is called with the tenant's own credentials.
-    pub own_credentials: bool,
-    /// Why now.
-    pub occasion: Occasion,
-}
-
-/// Why a registration is carried out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Occasion {
-    /// The resource is new, or was changed.
-    #[default]
-    Change,
-    /// Somebody asked for it: what this hub did before does not count.
-    Request,
-    /// Its interval has passed since it was registered. Nothing is activated again.
-    Look,
 }
 
 /// What follows from an object.
@@ -304,13 +253,6 @@ pub(crate) fn find(
     let path = source.map(|source| package.place.below(source));
     grant.permit(path.unwrap_or_default(), package.pinned.is_some())?;
     Ok(package)
-}
-
-impl Order {
-    /// The same on another occasion.
-    pub(super) fn on(self, occasion: Occasion) -> Self {
-        Self { occasion, ..self }
-    }
 }
 
 impl Observed {

@@ -19,6 +19,7 @@ use self::{discovery::Discovery, error::Cause, grant::Grant};
 use super::{EndpointError, FlyteAdminConfig, wire::Lenient};
 use crate::flight::Flights;
 
+mod answer;
 mod config;
 mod discovery;
 mod error;

@@ -2,74 +2,20 @@
 //!
 //! Read more strictly than Docker does: there is no default host, no `library/`, no `latest`.
 
-use std::{fmt, io, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+
+mod digest;
+mod uri;
+
+pub use digest::Digest;
+pub use uri::OciUri;
 
 /// Longest repository that registries take (distribution's limit).
 const REPOSITORY_MAX: usize = 255;
 /// Longest tag (OCI distribution specification).
 const TAG_MAX: usize = 128;
-
-/// `sha256:` and 64 lower-case hexadecimal digits. It can stand in a URL and in a path.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Digest(String);
-
-impl Digest {
-    /// The digest that `text` is, if it is one.
-    pub fn parse(text: &str) -> Option<Self> {
-        let hex = text.strip_prefix("sha256:")?;
-        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        (hex.len() == 64 && hex.bytes().all(digit)).then(|| Self(text.to_owned()))
-    }
-
-    /// The digest of `bytes`.
-    pub fn of(bytes: &[u8]) -> Self {
-        Self::finish(Sha256::new_with_prefix(bytes))
-    }
-
-    /// The digest and the size of everything in `reader`.
-    pub fn of_reader(reader: &mut impl io::Read) -> io::Result<(Self, u64)> {
-        let mut hasher = HashWriter(Sha256::new());
-        let size = io::copy(reader, &mut hasher)?;
-        Ok((Self::finish(hasher.0), size))
-    }
-
-    /// The digest of what went into `hasher`.
-    pub(super) fn finish(hasher: Sha256) -> Self {
-        Self(format!("sha256:{}", hex::encode(hasher.finalize())))
-    }
-
-    /// The digits alone.
-    pub fn hex(&self) -> &str {
-        &self.0["sha256:".len()..]
-    }
-
-    /// As in a manifest.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-struct HashWriter(Sha256);
-
-impl io::Write for HashWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// `host[:port]`, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -164,53 +110,6 @@ impl fmt::Display for Registry {
         } else {
             write!(f, "/{}", self.prefix)
         }
-    }
-}
-
-/// `oci://host[:port]/repository[:tag][@sha256:…]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OciUri {
-    /// `host[:port]`, in lower case.
-    pub authority: String,
-    /// The repository, with all its parts.
-    pub repository: String,
-    /// The tag, if there is one.
-    pub tag: Option<String>,
-    /// The digest of the manifest, if there is one.
-    pub digest: Option<Digest>,
-}
-
-impl FromStr for OciUri {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let rest = text
-            .strip_prefix("oci://")
-            .ok_or("must begin with oci://")?;
-        let (rest, digest) = match rest.split_once('@') {
-            None => (rest, None),
-            Some((rest, digest)) => (
-                rest,
-                Some(Digest::parse(digest).ok_or("has a digest that is not sha256")?),
-            ),
-        };
-        let (host, path) = rest.split_once('/').ok_or("names no repository")?;
-        let (repository, tag) = match path.split_once(':') {
-            None => (path, None),
-            Some((repository, tag)) => (repository, Some(tag)),
-        };
-        if !is_repository(repository) {
-            return Err("names a repository that no OCI registry can have");
-        }
-        if !tag.is_none_or(is_tag) {
-            return Err("has a tag that no OCI registry can have");
-        }
-        Ok(Self {
-            authority: authority(host).ok_or("names no valid host")?,
-            repository: repository.to_owned(),
-            tag: tag.map(str::to_owned),
-            digest,
-        })
     }
 }
 
@@ -318,45 +217,6 @@ mod tests {
         assert!(is_tag("v1.0-rc_1") && is_tag("_"));
         for bad in ["", ".a", "-a", "a+b", "a~b", "a/b", &"a".repeat(129)] {
             assert!(!is_tag(bad), "{bad}");
-        }
-    }
-
-    #[test]
-    fn uris() {
-        let hex = "0".repeat(64);
-        let uri: OciUri = format!("oci://host:5000/a/b:v1@sha256:{hex}")
-            .parse()
-            .unwrap();
-        assert_eq!(uri.authority, "host:5000");
-        assert_eq!(uri.repository, "a/b");
-        assert_eq!(uri.tag.as_deref(), Some("v1"));
-        assert_eq!(uri.digest.unwrap().hex(), hex);
-        for bad in [
-            "host/a",
-            "oci://host",
-            "oci://host/",
-            "oci://host/a:",
-            "oci://host/a@sha256:12",
-            "oci://host/a:b:c",
-        ] {
-            assert!(bad.parse::<OciUri>().is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_digest_is_lower_case_sha256() {
-        assert_eq!(
-            Digest::of(b"").hex(),
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-        );
-        let hex = "a".repeat(64);
-        assert!(Digest::parse(&format!("sha256:{hex}")).is_some());
-        for bad in [
-            format!("sha256:{}", "A".repeat(64)),
-            format!("sha512:{hex}"),
-            "sha256:../../etc".to_owned(),
-        ] {
-            assert!(Digest::parse(&bad).is_none(), "{bad}");
         }
     }
 }

@@ -30,6 +30,7 @@ use super::{
 pub(crate) mod auth;
 mod blob;
 mod challenge;
+mod token;
 
 use auth::{Access, Auth, Authorization};
 

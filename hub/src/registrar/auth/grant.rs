@@ -3,21 +3,19 @@
 use std::{
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flyte_registration_crd::bounded;
 use http::{HeaderValue, StatusCode, header};
 use reqwest::{Certificate, Response, redirect};
-use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
-use serde_json::Value;
-use tonic::metadata::AsciiMetadataValue;
+use secrecy::ExposeSecret as _;
 use url::{Url, form_urlencoded};
 
 use super::{
     AuthConfig,
+    answer::{Answer, Token},
     config::token_url,
     discovery::Wanted,
     error::{AuthError, Cause, QUOTED_MAX},
@@ -32,15 +30,6 @@ use crate::{
 
 /// Largest answer of the token endpoint.
 const ANSWER_MAX: usize = 64 << 10;
-/// Longest token. FlyteAdmin takes headers of 16 KiB in all, hyper as many.
-const TOKEN_MAX: usize = 12 << 10;
-/// How long a token lasts that does not say so; it is replaced anyway when it is refused.
-const LIFE_DEFAULT: u64 = 300;
-/// The longest that a token is kept, in seconds.
-const LIFE_MAX: u64 = 86_400;
-/// How long before its expiry a token is not used any more, at most: calls take time, and
-/// clocks differ.
-const MARGIN: Duration = Duration::from_secs(10);
 
 /// A way to tokens.
 pub(super) struct Grant {
@@ -50,29 +39,6 @@ pub(super) struct Grant {
     ca_file: Option<PathBuf>,
     /// The endpoint refused the header and took the form.
     by_form: AtomicBool,
-}
-
-/// A token.
-#[derive(Debug)]
-pub(super) struct Token {
-    /// For the header.
-    pub(super) value: AsciiMetadataValue,
-    /// When it was asked for.
-    pub(super) asked: Instant,
-    /// How long it may be used from then on.
-    pub(super) lasts: Duration,
-}
-
-/// What a token endpoint answers, well or not (RFC 6749, 5.1 and 5.2).
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Answer {
-    access_token: Option<SecretString>,
-    token_type: Option<String>,
-    /// A number; some write it as text.
-    expires_in: Value,
-    scope: Option<String>,
-    error: Option<String>,
 }
 
 impl Grant {
@@ -114,7 +80,8 @@ impl Grant {
         };
         let asked = Instant::now();
         let answer = request.send().await?;
-        request.read(answer, asked)
+        let token = answer.token(asked);
+        token.map_err(|problem| request.unusable(problem))
     }
 }
 
@@ -151,7 +118,7 @@ impl Request<'_> {
         Err(AuthError::new(Cause::Denied {
             at: self.at.clone(),
             status: first_status,
-            error: first.error.filter(|error| is_code(error)),
+            error: first.code(),
         }))
     }
 
@@ -208,34 +175,6 @@ impl Request<'_> {
         Ok(body)
     }
 
-    fn read(&self, answer: Answer, asked: Instant) -> Result<Token, AuthError> {
-        if answer
-            .token_type
-            .is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer"))
-        {
-            return Err(self.unusable("it is no bearer token"));
-        }
-        // Left out, it is what was asked for (RFC 6749, 5.1).
-        if answer.scope.is_some_and(|scope| scope.trim().is_empty()) {
-            return Err(self.unusable("it has no scope"));
-        }
-        let token = answer
-            .access_token
-            .filter(|token| !token.expose_secret().is_empty());
-        let token = token.ok_or_else(|| self.unusable("the answer holds none"))?;
-        if token.expose_secret().len() > TOKEN_MAX {
-            return Err(self.unusable("it is too long"));
-        }
-        let value = AsciiMetadataValue::try_from(format!("Bearer {}", token.expose_secret()));
-        let mut value = value.map_err(|_| self.unusable("it cannot stand in a header"))?;
-        value.set_sensitive(true);
-        Ok(Token {
-            value,
-            asked,
-            lasts: lasts(&answer.expires_in),
-        })
-    }
-
     fn unusable(&self, problem: &'static str) -> AuthError {
         let at = self.at.clone();
         AuthError::new(Cause::Unusable { at, problem })
@@ -267,46 +206,4 @@ fn http(ca_file: Option<&Path>, insecure: bool) -> Result<reqwest::Client, Endpo
         .redirect(redirect::Policy::none())
         .build()
         .map_err(EndpointError::TokenClient)
-}
-
-/// Whether this is a code of RFC 6749, 5.2, and nothing that quotes the request.
-fn is_code(text: &str) -> bool {
-    text.len() <= 40 && text.chars().all(|c| c.is_ascii_lowercase() || c == '_')
-}
-
-/// How long a token with this `expires_in` is used.
-fn lasts(expires_in: &Value) -> Duration {
-    let text = expires_in.as_str().and_then(|text| text.parse().ok());
-    let seconds = expires_in.as_u64().or(text).unwrap_or(LIFE_DEFAULT);
-    let life = Duration::from_secs(seconds.min(LIFE_MAX));
-    life.saturating_sub(MARGIN.min(life / 5))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn tokens_are_used_until_shortly_before_they_expire() {
-        for (expires_in, millis) in [
-            (json!(4), 3_200),
-            (json!(1800), 1_790_000),
-            (json!("1800"), 1_790_000),
-            (json!(0), 0),
-            (json!(null), 290_000),
-            (json!(-1), 290_000),
-            (json!(u64::MAX), 86_390_000),
-        ] {
-            assert_eq!(lasts(&expires_in).as_millis(), millis, "{expires_in}");
-        }
-    }
-
-    #[test]
-    fn codes_quote_nothing() {
-        assert!(is_code("invalid_client"));
-        assert!(!is_code("no client with secret s3cret"));
-        assert!(!is_code(&"x".repeat(41)));
-    }
 }

@@ -3,37 +3,26 @@
 //! Credentials go to the registry's host alone. What the registry wants is learned from its first
 //! refusal and remembered, so that later requests need not be refused first.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use flyte_registration_crd::Reason;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use parking_lot::Mutex;
-use secrecy::SecretString;
-use serde::Deserialize;
 use url::Url;
 
-use super::challenge::{Challenge, Owner};
+use super::{
+    challenge::{Challenge, Owner},
+    token::{TokenRequest, Tokens},
+};
 use crate::{
     flight::Flights,
     source::{
-        client::{
-            Client, Outgoing, Service, Trouble,
-            wire::{SMALL_BODY_MAX, body},
-        },
-        credentials::{Credentials, Held, Provider, Secret},
+        client::{Client, Outgoing, Trouble},
+        credentials::{Held, Provider, Secret},
         error::Failure,
         names::Authority,
     },
 };
-
-/// How long a token lasts that does not say so (distribution's token specification).
-const TOKEN_LIFE_DEFAULT: u64 = 60;
-/// Most tokens kept; each is for one repository.
-const TOKENS_MAX: usize = 1024;
 
 /// What may be done in a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,12 +50,7 @@ struct State {
     generation: u64,
     held: Option<Held>,
     challenge: Option<Challenge>,
-    tokens: HashMap<String, Token>,
-}
-
-struct Token {
-    header: HeaderValue,
-    until: Instant,
+    tokens: Tokens,
 }
 
 /// What goes with a request.
@@ -132,13 +116,7 @@ impl Auth {
         {
             let mut state = self.state.lock();
             state.challenge = Some(challenge.clone());
-            if state
-                .tokens
-                .get(repository)
-                .is_some_and(|token| Some(&token.header) == sent.header.as_ref())
-            {
-                state.tokens.remove(repository);
-            }
+            state.tokens.refused(repository, sent.header.as_ref());
         }
         let header = self.answer(&challenge, sent.generation, repository).await?;
         if sent.header.as_ref() == Some(&header) {
@@ -202,7 +180,7 @@ impl Auth {
         if state.held.as_ref() != Some(&held) {
             state.generation += 1;
             state.held = Some(held);
-            state.tokens.clear();
+            state.tokens = Tokens::default();
         }
         Ok(state.generation)
     }
@@ -222,10 +200,8 @@ impl Auth {
             let wants = || self.unauthorized("asks for credentials, and the source has none");
             return Ok(credentials.ok_or_else(wants)?.basic()?);
         };
-        if let Some(token) = self.state.lock().tokens.get(repository)
-            && token.until > Instant::now()
-        {
-            return Ok(token.header.clone());
+        if let Some(header) = self.state.lock().tokens.valid(repository) {
+            return Ok(header);
         }
         let request = TokenRequest {
             client: Arc::clone(&self.client),
@@ -239,7 +215,7 @@ impl Auth {
             let header = token.header.clone();
             let mut state = state.lock();
             if state.generation == generation {
-                state.remember(key, token);
+                state.tokens.keep(key, token);
             }
             Ok(header)
         };
@@ -275,68 +251,5 @@ impl Auth {
             Reason::SourceUnauthorized,
             format!("{} {problem}", self.client.name()),
         ))
-    }
-}
-
-impl State {
-    fn remember(&mut self, repository: String, token: Token) {
-        if self.tokens.len() >= TOKENS_MAX {
-            let now = Instant::now();
-            self.tokens.retain(|_, token| token.until > now);
-        }
-        if self.tokens.len() >= TOKENS_MAX {
-            self.tokens.clear();
-        }
-        self.tokens.insert(repository, token);
-    }
-}
-
-struct TokenRequest {
-    client: Arc<Client>,
-    url: Url,
-    at: Service,
-    credentials: Option<Credentials>,
-}
-
-/// A token service's answer. Old ones say `token`, OAuth 2 says `access_token`, most say both.
-#[derive(Deserialize)]
-struct TokenAnswer {
-    token: Option<SecretString>,
-    access_token: Option<SecretString>,
-    expires_in: Option<u64>,
-}
-
-impl TokenRequest {
-    async fn send(self) -> Result<Token, Failure> {
-        let header = self
-            .credentials
-            .as_ref()
-            .map(Credentials::basic)
-            .transpose()?;
-        let asked = Instant::now();
-        let answer = self.client.ask(self.url, self.at, header).await?;
-        if !answer.response.status().is_success() {
-            return Err(self.client.refusal(answer, "no token").await);
-        }
-        let from = answer.from;
-        let body = body(answer.response, SMALL_BODY_MAX, &from);
-        let body = self.client.in_time(body).await?;
-        let unreadable = || {
-            let message = format!("{from} gives no token");
-            Failure::new(Reason::SourceUnavailable, message)
-        };
-        let answer: TokenAnswer = serde_json::from_slice(&body).map_err(|_| unreadable())?;
-        let token = answer
-            .token
-            .or(answer.access_token)
-            .ok_or_else(unreadable)?;
-        // A tenth of its life is kept for the way to the registry.
-        let life = Duration::from_secs(answer.expires_in.unwrap_or(TOKEN_LIFE_DEFAULT).min(86_400))
-            * 9
-            / 10;
-        Ok(Token {
-            header: Secret::Token(token).header()?,
-            until: asked + life,
-        })
     }
 }
