@@ -3,6 +3,7 @@
 //! hang together.
 
 pub mod audit;
+mod bounded;
 pub mod cli;
 pub mod config;
 pub mod fleet;

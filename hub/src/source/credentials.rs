@@ -10,9 +10,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flyte_registration_crd::Reason;
 use http::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::io::AsyncReadExt as _;
 
 use super::{config::CredentialsConfig, ecr::Ecr, error::Failure};
+use crate::bounded;
 
 mod docker;
 
@@ -224,12 +224,9 @@ impl CredentialFiles {
 }
 
 async fn read(path: &Path, max: u64) -> io::Result<SecretString> {
-    let mut text = String::new();
-    let file = tokio::fs::File::open(path).await?;
-    file.take(max + 1).read_to_string(&mut text).await?;
-    if text.len() as u64 > max {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
+    // What is no text is not quoted.
+    let mut text = String::from_utf8(bounded::read(path, max).await?)
+        .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
     text.truncate(text.trim_end_matches(['\r', '\n']).len());
     Ok(text.into())
 }

@@ -1,14 +1,18 @@
 //! Getting an issuer's keys: from a file, a URL, or by discovery (`OpenID` Connect Discovery 1.0).
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use reqwest::{Certificate, Client, redirect};
 use serde::Deserialize;
-use tokio::io::AsyncReadExt as _;
 use url::Url;
 
 use super::SourceError;
 use crate::{
+    bounded,
     identity::{HttpsUrl, Keys},
     source::{ClientError, USER_AGENT, certificates},
 };
@@ -109,18 +113,12 @@ async fn get(client: &Client, url: Url) -> Result<Vec<u8>, SourceError> {
     Ok(bytes)
 }
 
-async fn read(file: &PathBuf) -> Result<Vec<u8>, SourceError> {
-    let failed = |error| SourceError::Read(file.clone(), error);
-    let mut bytes = Vec::new();
-    let opened = tokio::fs::File::open(file).await.map_err(failed)?;
-    let limit = BYTES_MAX as u64;
-    opened
-        .take(limit + 1)
-        .read_to_end(&mut bytes)
+async fn read(file: &Path) -> Result<Vec<u8>, SourceError> {
+    let limit = BYTES_MAX;
+    bounded::read(file, limit as u64)
         .await
-        .map_err(failed)?;
-    if bytes.len() > BYTES_MAX {
-        return Err(SourceError::TooLarge { limit: BYTES_MAX });
-    }
-    Ok(bytes)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::FileTooLarge => SourceError::TooLarge { limit },
+            _ => SourceError::Read(file.to_owned(), error),
+        })
 }

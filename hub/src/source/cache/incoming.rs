@@ -2,29 +2,37 @@
 
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Seek as _, Write as _},
+    mem,
     path::Path,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use sha2::{Digest as _, Sha256};
-use tempfile::TempPath;
-use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _, BufWriter};
+use tempfile::NamedTempFile;
 
 use super::{Blob, Cache, Digest, in_background};
 
 /// A file this young without a lock may be about to get it.
 const ABANDONED_AFTER: Duration = Duration::from_mins(1);
+/// What is written at a time, and the most that a package on its way has in memory but for one part of the answer.
 const BUFFER: usize = 256 * 1024;
 
 /// A package being written. Dropped, it leaves nothing behind.
 pub(in crate::source) struct Incoming {
     room: Room,
     written: u64,
+    /// What is not on the disk yet.
+    buffer: Vec<u8>,
+    /// `None` after the disk has failed.
+    disk: Option<OnDisk>,
+}
+
+/// The part of it that is on the disk. Only threads that may block have to do with it.
+struct OnDisk {
+    file: NamedTempFile,
     hasher: Sha256,
-    file: BufWriter<tokio::fs::File>,
-    path: Option<TempPath>,
 }
 
 /// What was written is not kept.
@@ -46,13 +54,12 @@ impl Incoming {
             .tempfile_in(&room.cache.temporary)?;
         // The lock says that someone still writes here. It goes with the process.
         file.as_file().try_lock().map_err(io::Error::from)?;
-        let (file, path) = file.into_parts();
+        let hasher = Sha256::new();
         Ok(Self {
             room,
             written: 0,
-            hasher: Sha256::new(),
-            file: BufWriter::with_capacity(BUFFER, tokio::fs::File::from_std(file)),
-            path: Some(path),
+            buffer: Vec::with_capacity(usize::try_from(size).unwrap_or(BUFFER).min(BUFFER)),
+            disk: Some(OnDisk { file, hasher }),
         })
     }
 
@@ -63,19 +70,29 @@ impl Incoming {
 
     /// Appends.
     pub(in crate::source) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.hasher.update(bytes);
         self.written += bytes.len() as u64;
         self.room.grow(self.written);
-        self.file.write_all(bytes).await
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() < BUFFER {
+            return Ok(());
+        }
+        let (mut disk, mut buffer) = self.take()?;
+        let write = move || {
+            disk.append(&buffer)?;
+            buffer.clear();
+            Ok((disk, buffer))
+        };
+        let (disk, buffer) = in_background(write).await?;
+        (self.disk, self.buffer) = (Some(disk), buffer);
+        Ok(())
     }
 
     /// Back to the beginning.
     pub(in crate::source) async fn restart(&mut self) -> io::Result<()> {
-        self.file.flush().await?;
-        self.file.get_mut().set_len(0).await?;
-        self.file.rewind().await?;
-        self.hasher = Sha256::new();
-        self.written = 0;
+        let (mut disk, mut buffer) = self.take()?;
+        buffer.clear();
+        self.disk = Some(in_background(move || disk.restart().map(|()| disk)).await?);
+        (self.buffer, self.written) = (buffer, 0);
         Ok(())
     }
 
@@ -84,18 +101,42 @@ impl Incoming {
         mut self,
         expected: Option<&Digest>,
     ) -> Result<Blob, Rejected> {
-        let digest = Digest::finish(std::mem::take(&mut self.hasher));
-        if expected.is_some_and(|expected| *expected != digest) {
-            return Err(Rejected::Digest(digest));
-        }
-        self.persist(digest).await.map_err(Rejected::Io)
+        let (mut disk, buffer) = self.take()?;
+        let (cache, expected) = (Arc::clone(&self.room.cache), expected.cloned());
+        let finish = move || {
+            disk.append(&buffer)?;
+            let digest = Digest::finish(disk.hasher);
+            if expected.is_some_and(|expected| expected != digest) {
+                return Ok(Err(Rejected::Digest(digest)));
+            }
+            Ok(Ok(cache.keep(disk.file.into_temp_path(), &digest)?))
+        };
+        in_background(finish).await?
     }
 
-    async fn persist(&mut self, digest: Digest) -> io::Result<Blob> {
-        self.file.flush().await?;
-        let path = self.path.take().ok_or(io::ErrorKind::NotFound)?;
-        let cache = Arc::clone(&self.room.cache);
-        in_background(move || cache.keep(path, &digest)).await
+    fn take(&mut self) -> io::Result<(OnDisk, Vec<u8>)> {
+        let disk = self.disk.take();
+        let disk = disk.ok_or_else(|| io::Error::other("an earlier write to the disk failed"))?;
+        Ok((disk, mem::take(&mut self.buffer)))
+    }
+}
+
+impl OnDisk {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hasher.update(bytes);
+        self.file.write_all(bytes)
+    }
+
+    fn restart(&mut self) -> io::Result<()> {
+        self.hasher = Sha256::new();
+        self.file.as_file().set_len(0)?;
+        self.file.rewind()
+    }
+}
+
+impl From<io::Error> for Rejected {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
     }
 }
 

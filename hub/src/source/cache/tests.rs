@@ -86,6 +86,22 @@ async fn a_restart_forgets_what_was_written() {
 }
 
 #[tokio::test]
+async fn a_restart_forgets_what_is_on_the_disk_already() {
+    let (_dir, cache) = cache(1 << 20);
+    let large = vec![7; 700_000];
+    let mut incoming = cache.begin(700_000).await.unwrap();
+    for content in vec![1; 500_000].chunks(100_000) {
+        incoming.write(content).await.unwrap();
+    }
+    incoming.restart().await.unwrap();
+    for content in large.chunks(90_000) {
+        incoming.write(content).await.unwrap();
+    }
+    let blob = incoming.finish(Some(&Digest::of(&large))).await.unwrap();
+    assert_eq!(read(&blob), large);
+}
+
+#[tokio::test]
 async fn what_is_given_up_leaves_nothing() {
     let (_dir, cache) = cache(1000);
     let mut incoming = cache.begin(7).await.unwrap();

@@ -6,8 +6,9 @@ use rustls::pki_types::{
     SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer, pem, pem::PemObject as _,
 };
 use sha2::{Digest as _, Sha256};
-use tokio::io::AsyncReadExt as _;
 use webpki::RawPublicKeyEntity;
+
+use crate::bounded;
 
 /// Largest file with keys.
 const FILE_MAX: u64 = 64 * 1024;
@@ -49,7 +50,7 @@ impl Keys {
     pub(super) async fn read(files: &[PathBuf]) -> Result<Self, KeyFileError> {
         let mut keys = Vec::new();
         for file in files {
-            let read = contents(file).await.map_err(KeyError::Io);
+            let read = bounded::read(file, FILE_MAX).await.map_err(KeyError::Io);
             let parsed = read.and_then(|text| Self::parse(&text));
             let Self(more) = parsed.map_err(|cause| KeyFileError {
                 file: file.clone(),
@@ -107,14 +108,4 @@ fn is_of_a_known_kind(key: &SubjectPublicKeyInfoDer<'_>) -> bool {
             Ok(()) | Err(webpki::Error::InvalidSignatureForPublicKey)
         )
     })
-}
-
-async fn contents(file: &PathBuf) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    let file = tokio::fs::File::open(file).await?;
-    file.take(FILE_MAX + 1).read_to_end(&mut text).await?;
-    if text.len() as u64 > FILE_MAX {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    Ok(text)
 }
