@@ -193,7 +193,7 @@ impl Default for StateDir {
 impl Default for Work {
     fn default() -> Self {
         Self {
-            concurrency: 128,
+            concurrency: 256,
             packages_per_flyte_admin: 8,
             retry_initial: Duration::from_secs(2),
             retry_max: Duration::from_mins(15),

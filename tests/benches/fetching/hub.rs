@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::store::{Packages, SIZE};
 
 /// As many resources as fetch from one source (a quarter of `work.concurrency`).
-const AT_WORK: usize = 32;
+const AT_WORK: usize = 64;
 
 /// What it took.
 pub struct Taken {

@@ -53,7 +53,7 @@ impl Default for ConnectionConfig {
             proxy: None,
             plain_http: false,
             timeout: Duration::from_secs(30),
-            max_concurrent: 32,
+            max_concurrent: 64,
             rate: None,
             max_package_size: 512 << 20,
         }
