@@ -6,6 +6,6 @@ pub mod session;
 mod terms;
 
 pub use connect::{Connection, connect};
-pub use run::{Link, LinkState};
+pub use run::{Link, LinkState, Standing};
 pub use session::{Ended, Incoming, Session};
 pub use terms::Terms;

@@ -40,6 +40,8 @@ pub struct MessageLabels {
 pub struct Metrics {
     /// 1 while there is a session with the hub.
     pub connected: Gauge,
+    /// 1 while the hub, asked last, does not let the agent in.
+    pub refused: Gauge,
     /// 1 while this process holds the lease.
     pub leading: Gauge,
     /// Objects in the index.
@@ -68,6 +70,11 @@ impl Metrics {
             "connected",
             "Whether there is a session with the hub",
             self.connected.clone(),
+        );
+        registry.register(
+            "refused",
+            "Whether the hub does not let this agent in",
+            self.refused.clone(),
         );
         registry.register(
             "leading",

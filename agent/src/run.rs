@@ -24,7 +24,7 @@ use crate::{
     config::Config,
     health::Health,
     lease::Keeper,
-    link::{Link, LinkState},
+    link::{Link, LinkState, Standing},
     metrics::Metrics,
     retry::Backoff,
     status::{Resources, SharedDesk, Writer},
@@ -54,7 +54,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         .identity
         .clone()
         .unwrap_or_else(random_identity);
-    let welcomed = watch::Sender::new(false);
+    let standing = watch::Sender::new(Standing::default());
     let mut tasks = JoinSet::new();
 
     for source in sources {
@@ -85,7 +85,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         metrics: metrics.clone(),
         listed: shared.complete(),
         leading: held.clone(),
-        welcomed: welcomed.subscribe(),
+        standing: standing.subscribe(),
     };
     let (address, until) = (config.web.listen, stop.clone());
     tasks.spawn(async move {
@@ -101,7 +101,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         identity,
         shared,
         metrics,
-        welcomed,
+        standing,
     };
     let (beat, until) = (health.task("leader"), stop.clone());
     tasks.spawn(async move {
@@ -155,7 +155,7 @@ struct Leader {
     identity: String,
     shared: Arc<Shared>,
     metrics: Metrics,
-    welcomed: watch::Sender<bool>,
+    standing: watch::Sender<Standing>,
 }
 
 impl Leader {
@@ -172,6 +172,7 @@ impl Leader {
                 }
             }
             self.metrics.connected.set(0);
+            self.metrics.refused.set(0);
         }
     }
 
@@ -187,6 +188,7 @@ impl Leader {
             shared: Arc::clone(&self.shared),
             desk: Arc::clone(&desk),
             link: state.subscribe(),
+            standing: self.standing.subscribe(),
             unreachable_after: self.config.hub.unreachable_after,
         };
         let link = async {
@@ -197,7 +199,7 @@ impl Leader {
                 shared: Arc::clone(&self.shared),
                 desk,
                 state,
-                welcomed: self.welcomed.clone(),
+                standing: self.standing.clone(),
                 metrics: self.metrics.clone(),
             };
             link.run().await;

@@ -11,7 +11,7 @@ mod writer;
 pub use announce::{Announcement, announcement};
 pub use api::Resources;
 pub use desk::{Desk, Job, Outcome, Task};
-pub use overlay::overlay;
+pub use overlay::{Away, overlay};
 pub use shared::SharedDesk;
 pub use wanted::{Decision, Malformed, Wanted, decide};
 pub use writer::Writer;

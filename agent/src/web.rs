@@ -12,7 +12,7 @@ use axum::{
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{health::Health, metrics::Metrics};
+use crate::{health::Health, link::Standing, metrics::Metrics};
 
 /// What the endpoints show.
 #[derive(Clone, Debug)]
@@ -25,8 +25,8 @@ pub struct Shown {
     pub listed: watch::Receiver<bool>,
     /// Whether this process holds the Lease.
     pub leading: watch::Receiver<bool>,
-    /// Whether the hub has welcomed it once.
-    pub welcomed: watch::Receiver<bool>,
+    /// What the hub said last of it.
+    pub standing: watch::Receiver<Standing>,
 }
 
 /// Serves them on `address` until `stop`.
@@ -59,14 +59,20 @@ async fn healthz(State(shown): State<Arc<Shown>>) -> Response {
     }
 }
 
-/// A standby is as ready as it can be once it has listed everything.
+/// A standby is as ready as it can be once it has listed everything. Who leads and was welcomed
+/// stays ready while the hub is out of reach, and not when the hub does not let it in any more.
 async fn readyz(State(shown): State<Arc<Shown>>) -> Response {
     if !*shown.listed.borrow() {
-        unavailable("the first list is not complete\n")
-    } else if *shown.leading.borrow() && !*shown.welcomed.borrow() {
-        unavailable("the hub has not welcomed this agent yet\n")
-    } else {
-        "ok\n".into_response()
+        return unavailable("the first list is not complete\n");
+    }
+    match *shown.standing.borrow() {
+        Standing::Unknown if *shown.leading.borrow() => {
+            unavailable("the hub has not welcomed this agent yet\n")
+        }
+        Standing::Refused if *shown.leading.borrow() => {
+            unavailable("the hub does not let this agent in: its log says why\n")
+        }
+        Standing::Unknown | Standing::Refused | Standing::Welcome => "ok\n".into_response(),
     }
 }
 
@@ -95,23 +101,24 @@ mod tests {
         shown: Shown,
         listed: watch::Sender<bool>,
         leading: watch::Sender<bool>,
-        welcomed: watch::Sender<bool>,
+        standing: watch::Sender<Standing>,
     }
 
     fn world() -> World {
-        let [listed, leading, welcomed] = [(); 3].map(|()| watch::Sender::new(false));
+        let [listed, leading] = [(); 2].map(|()| watch::Sender::new(false));
+        let standing = watch::Sender::new(Standing::Unknown);
         let shown = Shown {
             health: Health::default(),
             metrics: Metrics::default(),
             listed: listed.subscribe(),
             leading: leading.subscribe(),
-            welcomed: welcomed.subscribe(),
+            standing: standing.subscribe(),
         };
         World {
             shown,
             listed,
             leading,
-            welcomed,
+            standing,
         }
     }
 
@@ -126,15 +133,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn ready_is_who_has_listed_and_if_leading_was_welcomed() {
+    async fn ready_is_who_has_listed_and_if_leading_is_welcome() {
         let world = world();
         assert_eq!(status(&world, "/readyz").await, 503);
         world.listed.send_replace(true);
         assert_eq!(status(&world, "/readyz").await, 200);
         world.leading.send_replace(true);
         assert_eq!(status(&world, "/readyz").await, 503);
-        world.welcomed.send_replace(true);
-        assert_eq!(status(&world, "/readyz").await, 200);
+        for (standing, expected) in [(Standing::Welcome, 200), (Standing::Refused, 503)] {
+            world.standing.send_replace(standing);
+            assert_eq!(status(&world, "/readyz").await, expected);
+        }
+        world.leading.send_replace(false);
+        assert_eq!(status(&world, "/readyz").await, 200, "a standby");
     }
 
     #[tokio::test]

@@ -183,6 +183,25 @@ fn plaintext_is_for_loopback() {
 }
 
 #[test]
+fn a_client_certificate_goes_with_its_key_and_with_tls() {
+    let hub = |keys: &str| loaded(&format!("hub: {{{keys}}}"), &[], &[]);
+    let both = "certFile: /c, keyFile: /k";
+    let config = hub(&format!("endpoint: 'https://hub:1', {both}")).unwrap();
+    assert_eq!(config.hub.cert_file, Some(PathBuf::from("/c")));
+    assert_eq!(config.hub.key_file, Some(PathBuf::from("/k")));
+    for (keys, problem) in [
+        ("certFile: /c", "hub.certFile: goes with hub.keyFile"),
+        ("keyFile: /k", "hub.certFile: goes with hub.keyFile"),
+        (
+            &format!("endpoint: 'http://127.0.0.1:1', {both}"),
+            "hub.certFile: is for https:// alone",
+        ),
+    ] {
+        assert_eq!(hub(keys).unwrap_err(), problem, "{keys}");
+    }
+}
+
+#[test]
 fn names_are_checked() {
     let error = loaded(
         "namespaces: [a, A, a.b, a]\nlease: {name: '', namespace: x_y, identity: ''}\nlog: {level: 'a=b=c'}",

@@ -7,12 +7,12 @@ use std::{
 };
 
 use flyte_registration_proto::hub::v1::{
-    AgentMessage, HubMessage, registration_hub_client::RegistrationHubClient,
+    AgentMessage, HubMessage, refusal::Reason, registration_hub_client::RegistrationHubClient,
 };
 use tokio::{sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{
-    Request, Streaming,
+    Code, Request, Streaming,
     metadata::{AsciiMetadataValue, errors::InvalidMetadataValue},
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
@@ -93,13 +93,14 @@ pub async fn connect(hub: &config::Hub, hello: AgentMessage) -> Result<Connectio
     })
 }
 
-/// How a stream broke, in one line without the hub's metadata.
+/// How a stream broke, in one line without the hub's metadata. A call of somebody whom the hub does
+/// not know fails as a whole: no refusal comes.
 pub(super) fn status(status: &tonic::Status) -> Ended {
-    broken_by(format_args!(
-        "{:?}: {}",
-        status.code(),
-        flyte_registration_crd::bounded(status.message(), 512)
-    ))
+    let message = flyte_registration_crd::bounded(status.message(), 512);
+    match status.code() {
+        Code::Unauthenticated => Ended::Refused(Reason::Unauthenticated, message),
+        code => broken_by(format_args!("{code:?}: {message}")),
+    }
 }
 
 pub(super) fn broken_by(what: impl Display) -> Ended {
@@ -178,6 +179,19 @@ mod tests {
         ] {
             let error = read_token(bad).await.unwrap_err();
             assert!(error.contains("token") && !error.contains("sec"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_is_not_let_in_is_a_refusal_and_any_other_failure_is_none() {
+        let refused = status(&tonic::Status::unauthenticated("who are you"));
+        assert!(refused.is_refusal() && !refused.is_lasting());
+        assert!(refused.to_string().contains("who are you"), "{refused}");
+        for broken in [
+            tonic::Status::unavailable("away"),
+            tonic::Status::resource_exhausted("full"),
+        ] {
+            assert!(!status(&broken).is_refusal(), "{broken:?}");
         }
     }
 

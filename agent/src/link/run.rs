@@ -8,7 +8,7 @@ use tokio::{
     sync::{Notify, watch},
     time::{Instant, sleep, sleep_until, timeout},
 };
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::{
     Connection, Ended, Incoming, Session, connect,
@@ -53,6 +53,18 @@ impl LinkState {
     }
 }
 
+/// What the hub said last to an agent that wanted a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing yet.
+    #[default]
+    Unknown,
+    /// That it is welcome.
+    Welcome,
+    /// That it is not let in: somebody has to change something.
+    Refused,
+}
+
 /// Keeps a session with the hub.
 #[derive(Debug)]
 pub struct Link {
@@ -68,8 +80,8 @@ pub struct Link {
     pub desk: Arc<SharedDesk>,
     /// Shows whether there is a session.
     pub state: watch::Sender<LinkState>,
-    /// Shows whether there ever was one.
-    pub welcomed: watch::Sender<bool>,
+    /// Shows what the hub said last.
+    pub standing: watch::Sender<Standing>,
     /// Counts.
     pub metrics: Metrics,
 }
@@ -133,7 +145,7 @@ impl Link {
                         session = connection.terms.session,
                         "the hub welcomes this agent"
                     );
-                    self.welcomed.send_replace(true);
+                    self.stand(Standing::Welcome);
                     return connection;
                 }
                 Err(ended) => self.failed(&ended, failures).await,
@@ -151,8 +163,20 @@ impl Link {
         };
         let delay = BACKOFF.delay(attempt);
         *failures = failures.saturating_add(1);
-        warn!(reason = %ended, delay_ms = delay.as_millis(), "no session with the hub; connecting anew");
+        let delay_ms = delay.as_millis();
+        if ended.is_refusal() {
+            self.stand(Standing::Refused);
+            error!(reason = %ended, delay_ms, "the hub does not let this agent in; connecting anew");
+        } else {
+            warn!(reason = %ended, delay_ms, "no session with the hub; connecting anew");
+        }
         sleep(delay).await;
+    }
+
+    fn stand(&self, standing: Standing) {
+        let refused = standing == Standing::Refused;
+        self.metrics.refused.set(refused.into());
+        self.standing.send_replace(standing);
     }
 
     fn show(&self, up: bool) {

@@ -41,13 +41,20 @@ impl Ended {
         Self::Refused(refusal.reason(), message)
     }
 
-    /// Whether another attempt fails the same way, until somebody changes something.
+    /// Whether another attempt fails the same way, until somebody changes something here or at the
+    /// hub. Who is not known may be a moment later: with the next token, or once its cluster is
+    /// entered.
     pub fn is_lasting(&self) -> bool {
         use refusal::Reason::{ClusterMismatch, Malformed, Protocol};
         matches!(
             self,
             Self::Refused(ClusterMismatch | Malformed | Protocol, _)
         )
+    }
+
+    /// Whether the hub is there, and does not let this agent in.
+    pub fn is_refusal(&self) -> bool {
+        self.is_lasting() || matches!(self, Self::Refused(refusal::Reason::Unauthenticated, _))
     }
 }
 

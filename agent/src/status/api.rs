@@ -64,7 +64,7 @@ impl Resources {
         let result = result(&outcome, job);
         match job.task {
             Task::Release => self.metrics.count_release(result),
-            Task::Write(_) | Task::Overlay => self.metrics.count_write(result),
+            Task::Write(_) | Task::Overlay(_) => self.metrics.count_write(result),
         }
         (outcome, event)
     }
@@ -74,10 +74,10 @@ impl Resources {
             Api::namespaced_with(self.client.clone(), &job.key.namespace, &resource());
         match &job.task {
             Task::Write(wanted) => replace(&api, job, wanted.value()).await,
-            Task::Overlay => match fresh(&api, job).await? {
+            Task::Overlay(away) => match fresh(&api, job).await? {
                 Ok(object) => {
                     let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-                    let status = overlay(object.data.get("status"), job.generation, &now);
+                    let status = overlay(object.data.get("status"), *away, job.generation, &now);
                     replace(&api, job, status).await
                 }
                 Err(outcome) => Ok((outcome, None)),

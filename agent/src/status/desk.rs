@@ -9,7 +9,7 @@ use std::{
 use flyte_registration_crd::Reason;
 use flyte_registration_proto::hub::v1 as proto;
 
-use super::{Decision, Wanted, decide};
+use super::{Away, Decision, Wanted, decide};
 use crate::{
     retry::Backoff,
     watch::{Index, Key, Observed},
@@ -45,8 +45,8 @@ pub struct Job {
 pub enum Task {
     /// Write the hub's status.
     Write(Wanted),
-    /// Lay over the status that the hub is out of reach.
-    Overlay,
+    /// Lay over the status that nothing comes from the hub, and why.
+    Overlay(Away),
     /// Take our finalizer off.
     Release,
 }
@@ -83,7 +83,7 @@ pub struct Desk {
     slots: HashMap<Key, Slot>,
     queue: VecDeque<Key>,
     delayed: BTreeSet<(Instant, Key)>,
-    unreachable: bool,
+    away: Option<Away>,
     written: Vec<(Key, proto::StatusWritten)>,
 }
 
@@ -109,12 +109,12 @@ impl Desk {
         }
     }
 
-    /// Whether the hub has been out of reach for so long that tenants should know.
-    pub fn set_unreachable(&mut self, unreachable: bool, index: &Index) {
-        if unreachable && !self.unreachable {
+    /// Whether nothing has come from the hub for so long that tenants should know, and why.
+    pub fn set_away(&mut self, away: Option<Away>, index: &Index) {
+        if away.is_some() && away != self.away {
             index.keys().cloned().for_each(|key| self.touch(key));
         }
-        self.unreachable = unreachable;
+        self.away = away;
     }
 
     /// What was written, or found written, since the last call.
@@ -149,7 +149,7 @@ impl Desk {
                 self.delayed.insert((until, key));
                 continue;
             }
-            if let Some(task) = slot.task(&key, observed, self.unreachable, &mut self.written)
+            if let Some(task) = slot.task(&key, observed, self.away, &mut self.written)
                 && let Some(observed) = observed
             {
                 slot.running = true;
@@ -173,7 +173,7 @@ impl Desk {
         match (outcome, &job.task) {
             // A write that changes nothing although something must change would be repeated
             // at once, and for ever.
-            (Outcome::Done(version), Task::Overlay | Task::Release)
+            (Outcome::Done(version), Task::Overlay(_) | Task::Release)
                 if version == job.resource_version =>
             {
                 slot.fail(now);
@@ -217,7 +217,7 @@ impl Slot {
         &mut self,
         key: &Key,
         observed: Option<&Observed>,
-        unreachable: bool,
+        away: Option<Away>,
         there: &mut Vec<(Key, proto::StatusWritten)>,
     ) -> Option<Task> {
         // A release is about this very deletion: it must not outlive it.
@@ -238,7 +238,8 @@ impl Slot {
                 Decision::Stale => {}
             }
         }
-        (unreachable && observed.is_some_and(needs_overlay)).then_some(Task::Overlay)
+        away.filter(|away| observed.is_some_and(|it| needs_overlay(it, *away)))
+            .map(Task::Overlay)
     }
 
     /// Forgets what `job` was about, unless something newer has come meanwhile.
@@ -250,7 +251,7 @@ impl Slot {
             Task::Release => {
                 self.release.take_if(|uid| *uid == job.uid);
             }
-            Task::Overlay => {}
+            Task::Overlay(_) => {}
         }
     }
 
@@ -259,9 +260,11 @@ impl Slot {
     }
 }
 
-fn needs_overlay(observed: &Observed) -> bool {
+fn needs_overlay(observed: &Observed, away: Away) -> bool {
     let told = observed.ready.as_ref().is_some_and(|it| {
-        it.reason == Reason::HubUnreachable.as_str() && it.generation == observed.wire.generation
+        it.reason == Reason::HubUnreachable.as_str()
+            && it.message == away.message()
+            && it.generation == observed.wire.generation
     });
     observed.waits() && !told
 }

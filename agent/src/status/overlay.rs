@@ -3,13 +3,33 @@
 use flyte_registration_crd::Reason;
 use serde_json::{Map, Value, json};
 
-/// What tenants read.
-const MESSAGE: &str = "the cluster's agent cannot reach the hub; it goes on as soon as it can";
+/// Why nothing comes from the hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Away {
+    /// It cannot be reached.
+    Unreachable,
+    /// It does not let the agent in.
+    Refusing,
+}
 
-/// `status` with the conditions that say that the hub is out of reach, made for `generation`
-/// at `now` (RFC 3339). All else in it stays as it is, `observedGeneration` included: what it
-/// tells is about the generation that the hub has seen.
-pub fn overlay(status: Option<&Value>, generation: i64, now: &str) -> Value {
+impl Away {
+    /// What tenants read.
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::Unreachable => {
+                "the cluster's agent cannot reach the hub; it goes on as soon as it can"
+            }
+            Self::Refusing => {
+                "the hub does not let the cluster's agent in; the platform team has to mend that"
+            }
+        }
+    }
+}
+
+/// `status` with the conditions that say that the hub is `away`, made for `generation` at `now`
+/// (RFC 3339). All else in it stays as it is, `observedGeneration` included: what it tells is
+/// about the generation that the hub has seen.
+pub fn overlay(status: Option<&Value>, away: Away, generation: i64, now: &str) -> Value {
     let mut status = match status {
         Some(Value::Object(fields)) => fields.clone(),
         _ => Map::new(),
@@ -28,7 +48,7 @@ pub fn overlay(status: Option<&Value>, generation: i64, now: &str) -> Value {
             "type": type_,
             "status": holds,
             "reason": Reason::HubUnreachable.as_str(),
-            "message": MESSAGE,
+            "message": away.message(),
             "lastTransitionTime": since,
             "observedGeneration": generation,
         })
@@ -52,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_bare_object_gets_three_conditions() {
-        let status = overlay(None, 3, NOW);
+        let status = overlay(None, Away::Unreachable, 3, NOW);
         let typed: FlyteRegistrationStatus = serde_json::from_value(status.clone()).unwrap();
         assert_eq!(typed.conditions.len(), 3);
         assert_eq!(typed.observed_generation, None);
@@ -77,7 +97,7 @@ mod tests {
                 {"type": "SomebodyElses", "status": "True"},
             ],
         });
-        let after = overlay(Some(&before), 3, NOW);
+        let after = overlay(Some(&before), Away::Refusing, 3, NOW);
         assert_eq!(after["observedGeneration"], 2);
         assert_eq!(
             (&after["receipt"], &after["future"]),
@@ -88,6 +108,8 @@ mod tests {
             3,
             "others are not ours to apply"
         );
+        let message = after["conditions"][0]["message"].as_str().unwrap();
+        assert!(message.contains("does not let"), "{message}");
         assert_eq!(after["conditions"][0]["lastTransitionTime"], NOW);
         assert_eq!(
             after["conditions"][2]["lastTransitionTime"],

@@ -8,9 +8,9 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Announcement, Job, Outcome, Resources, SharedDesk};
+use super::{Announcement, Away, Job, Outcome, Resources, SharedDesk};
 use crate::{
-    link::LinkState,
+    link::{LinkState, Standing},
     watch::{Interest, Shared},
 };
 
@@ -29,6 +29,8 @@ pub struct Writer {
     pub desk: Arc<SharedDesk>,
     /// Whether there is a session with the hub.
     pub link: watch::Receiver<LinkState>,
+    /// What the hub said last of this agent.
+    pub standing: watch::Receiver<Standing>,
     /// Tenants are told that there is none when there has been none for this long.
     pub unreachable_after: Duration,
 }
@@ -44,8 +46,12 @@ impl Writer {
             let now = Instant::now();
             let link = *self.link.borrow_and_update();
             let overlay_at = (!link.up).then(|| link.since + self.unreachable_after);
-            let unreachable = overlay_at.is_some_and(|it| now >= it);
-            self.read(|desk, index| desk.set_unreachable(unreachable, index));
+            let away = match *self.standing.borrow_and_update() {
+                Standing::Refused => Away::Refusing,
+                Standing::Unknown | Standing::Welcome => Away::Unreachable,
+            };
+            let away = overlay_at.filter(|it| now >= *it).map(|_| away);
+            self.read(|desk, index| desk.set_away(away, index));
             while writes.len() < WRITES_MAX
                 && let Some(job) = self.read(|desk, index| desk.next(index, now.into_std()))
             {
@@ -69,6 +75,7 @@ impl Writer {
                 () = self.desk.wanted() => {}
                 // The sender is in the same hands; should it go, there is no session.
                 _ = self.link.changed() => {}
+                _ = self.standing.changed() => {}
                 Some(done) = writes.join_next() => {
                     let (job, outcome, event) = done?;
                     self.desk.with(|desk| desk.done(&job, outcome, Instant::now().into_std()));

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use flyte_registration_crd::{
-    FIELD_MANAGER, FINALIZER, RECONCILE_REQUESTED_AT, bounded, canonical,
+    FIELD_MANAGER, FINALIZER, RECONCILE_REQUESTED_AT, Reason, bounded, canonical,
 };
 use flyte_registration_proto::hub::v1 as proto;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -62,6 +62,8 @@ pub struct Ready {
     pub is_true: bool,
     /// Its reason.
     pub reason: String,
+    /// Its message, where the agent itself has something to say: `HubUnreachable`. Empty otherwise.
+    pub message: String,
     /// The generation that it was made for.
     pub generation: i64,
 }
@@ -154,9 +156,13 @@ fn condition<'a>(status: Option<&'a Value>, type_: &str) -> Option<&'a Value> {
 }
 
 fn ready(condition: &Value) -> Ready {
+    let text = |field: &str| condition[field].as_str().unwrap_or_default().to_owned();
+    let reason = text("reason");
+    let ours = reason == Reason::HubUnreachable.as_str();
     Ready {
         is_true: condition["status"] == "True",
-        reason: condition["reason"].as_str().unwrap_or_default().to_owned(),
+        message: if ours { text("message") } else { String::new() },
+        reason,
         generation: condition["observedGeneration"].as_i64().unwrap_or_default(),
     }
 }

@@ -1,6 +1,6 @@
 //! The link against a hub.
 
-use flyte_registration_agent::config;
+use flyte_registration_agent::{config, link::Standing};
 use flyte_registration_proto::hub::v1::{
     Drain, Refusal, agent_message::Kind, hub_message, refusal,
 };
@@ -36,7 +36,7 @@ async fn a_session_begins_with_hello_and_a_snapshot_in_chunks() {
     let (names, chunks) = session.snapshot().await;
     assert_eq!(names, ["a", "b", "c", "d"]);
     assert!(chunks > 1);
-    assert!(world.state.borrow().up && *world.welcomed.borrow());
+    assert!(world.state.borrow().up && *world.standing.borrow() == Standing::Welcome);
 
     world.show(&object("b", "b", 2, "2"));
     let Kind::Changed(changed) = session.next().await else {
@@ -120,6 +120,38 @@ async fn a_refused_session_is_tried_again() {
     session.send(hub_message::Kind::Refusal(refusal)).await;
     hub.welcomed().await.snapshot().await;
     assert_eq!(world.metrics.reconnects.get(), 1);
+}
+
+#[tokio::test]
+async fn an_agent_that_is_not_let_in_says_so_until_it_is() {
+    let (mut hub, world) = (Hub::start(None).await, World::new());
+    let _link = world.link(plain(&hub));
+    let refusal = || {
+        hub_message::Kind::Refusal(Refusal {
+            reason: refusal::Reason::Unauthenticated.into(),
+            message: "who are you".to_owned(),
+        })
+    };
+    let refused = |expected: Standing| {
+        let says = expected == Standing::Refused;
+        let (standing, metrics) = (world.standing.subscribe(), world.metrics.clone());
+        async move {
+            until("it must say so", || {
+                *standing.borrow() == expected && metrics.refused.get() == i64::from(says)
+            })
+            .await;
+        }
+    };
+    // Whether it was never let in, or is not any more.
+    hub.session().await.send(refusal()).await;
+    refused(Standing::Refused).await;
+    let mut session = hub.welcomed().await;
+    session.snapshot().await;
+    refused(Standing::Welcome).await;
+    session.send(refusal()).await;
+    refused(Standing::Refused).await;
+    hub.welcomed().await.snapshot().await;
+    refused(Standing::Welcome).await;
 }
 
 #[tokio::test]

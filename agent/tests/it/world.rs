@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use flyte_registration_agent::{
     config,
-    link::{Link, LinkState},
+    link::{Link, LinkState, Standing},
     metrics::Metrics,
     status::SharedDesk,
     watch::{Index, Key, Observed, Shared, Source, index::Labels},
@@ -18,7 +18,7 @@ pub struct World {
     pub desk: Arc<SharedDesk>,
     pub state: watch::Sender<LinkState>,
     pub metrics: Metrics,
-    pub welcomed: watch::Sender<bool>,
+    pub standing: watch::Sender<Standing>,
 }
 
 impl World {
@@ -36,7 +36,7 @@ impl World {
             desk: Arc::default(),
             state: watch::Sender::new(LinkState::down()),
             metrics: Metrics::default(),
-            welcomed: watch::Sender::new(false),
+            standing: watch::Sender::default(),
         }
     }
 
@@ -56,7 +56,7 @@ impl World {
             shared: Arc::clone(&self.shared),
             desk: Arc::clone(&self.desk),
             state: self.state.clone(),
-            welcomed: self.welcomed.clone(),
+            standing: self.standing.clone(),
             metrics: self.metrics.clone(),
         };
         Task(tokio::spawn(async move { link.run().await }))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flyte_registration_agent::{
-    link::LinkState,
+    link::{LinkState, Standing},
     metrics::{WriteLabels, WriteResult},
     status::{Resources, Wanted, Writer},
 };
@@ -21,6 +21,7 @@ fn start(world: &World, server: &ApiServer, unreachable_after: Duration) -> Task
         shared: world.shared.clone(),
         desk: world.desk.clone(),
         link: world.state.subscribe(),
+        standing: world.standing.subscribe(),
         unreachable_after,
     };
     Task(tokio::spawn(async move { writer.run().await.unwrap() }))
@@ -183,6 +184,17 @@ async fn while_the_hub_is_away_those_who_wait_are_told() {
     );
     assert_eq!(reason("b"), "Registered");
     assert_eq!(server.status_writes().len(), 1);
+
+    // The watch shows what was written; then the hub is there, and does not let the agent in.
+    let written = server.get("a");
+    world.show(&written);
+    world.standing.send_replace(Standing::Refused);
+    let message = || server.get("a")["status"]["conditions"][0]["message"].to_string();
+    until("the tenant must be told that, too", || {
+        message().contains("does not let")
+    })
+    .await;
+    assert_eq!(reason("a"), "HubUnreachable");
 }
 
 #[tokio::test]

@@ -324,6 +324,29 @@ fn messages_of_the_hub_are_told_apart() {
 }
 
 #[test]
+fn what_somebody_has_to_mend_is_told_and_what_only_that_mends_is_tried_seldom() {
+    use refusal::Reason::{
+        ClusterMismatch, Malformed, Overloaded, Protocol, Superseded, Unauthenticated,
+    };
+    for (reason, is_refusal, is_lasting) in [
+        (ClusterMismatch, true, true),
+        (Malformed, true, true),
+        (Protocol, true, true),
+        (Unauthenticated, true, false),
+        (Superseded, false, false),
+        (Overloaded, false, false),
+    ] {
+        let ended = Ended::Refused(reason, String::new());
+        assert_eq!(
+            (ended.is_refusal(), ended.is_lasting()),
+            (is_refusal, is_lasting),
+            "{reason:?}"
+        );
+    }
+    assert!(!Ended::Silent.is_refusal());
+}
+
+#[test]
 fn writes_are_answered_even_during_a_snapshot() {
     let mut world = World::new();
     let written = proto::StatusWritten {

@@ -243,16 +243,29 @@ fn tenants_that_wait_are_told_that_the_hub_is_away() {
     let mut world = World::new();
     world.show("u", 1, json!({}));
     assert_eq!(world.next(), None);
-    world.desk.set_unreachable(true, &world.index);
+    world.desk.set_away(Some(Away::Unreachable), &world.index);
+    let told = |away: Away| {
+        let mut status = ready("HubUnreachable", 1);
+        status["status"]["conditions"][0]["message"] = away.message().into();
+        status
+    };
     let job = world.next().unwrap();
-    assert_eq!(job.task, Task::Overlay);
+    assert_eq!(job.task, Task::Overlay(Away::Unreachable));
     world.done(&job, Outcome::Done("2".to_owned()));
-    world.show("u", 1, ready("HubUnreachable", 1));
+    world.show("u", 1, told(Away::Unreachable));
     assert_eq!(world.next(), None, "once is enough");
-    world.show("u", 2, ready("HubUnreachable", 1));
+
+    world.desk.set_away(Some(Away::Refusing), &world.index);
+    let job = world.next().expect("it is another matter now");
+    assert_eq!(job.task, Task::Overlay(Away::Refusing));
+    world.done(&job, Outcome::Done("3".to_owned()));
+    world.show("u", 1, told(Away::Refusing));
+    assert_eq!(world.next(), None);
+
+    world.show("u", 2, told(Away::Refusing));
     assert_eq!(
         world.next().unwrap().task,
-        Task::Overlay,
+        Task::Overlay(Away::Refusing),
         "but a new generation waits anew"
     );
 }
@@ -260,7 +273,7 @@ fn tenants_that_wait_are_told_that_the_hub_is_away() {
 #[test]
 fn who_does_not_wait_is_left_alone_while_the_hub_is_away() {
     let mut world = World::new();
-    world.desk.set_unreachable(true, &world.index);
+    world.desk.set_away(Some(Away::Unreachable), &world.index);
     for settled in [
         ready("Registered", 1),
         ready("Suspended", 1),
@@ -270,7 +283,7 @@ fn who_does_not_wait_is_left_alone_while_the_hub_is_away() {
         assert_eq!(world.next(), None);
     }
     world.show("u", 1, ready("PackageNotFound", 1));
-    world.desk.set_unreachable(false, &world.index);
+    world.desk.set_away(None, &world.index);
     assert_eq!(world.next(), None, "nor is anybody once it is back");
 }
 
@@ -281,7 +294,7 @@ fn the_hubs_last_word_is_written_before_it_is_laid_over() {
     world
         .desk
         .want(key(), wanted("u", 1, &ready("Registered", 1)["status"]));
-    world.desk.set_unreachable(true, &world.index);
+    world.desk.set_away(Some(Away::Unreachable), &world.index);
     let job = world.next().unwrap();
     assert!(matches!(job.task, Task::Write(_)));
     world.done(&job, Outcome::Done("2".to_owned()));
@@ -293,7 +306,7 @@ fn the_hubs_last_word_is_written_before_it_is_laid_over() {
 fn an_overlay_that_does_not_stick_is_not_repeated_at_once() {
     let mut world = World::new();
     let version = world.show("u", 1, json!({}));
-    world.desk.set_unreachable(true, &world.index);
+    world.desk.set_away(Some(Away::Unreachable), &world.index);
     let job = world.next().unwrap();
     world.done(&job, Outcome::Done(version));
     assert_eq!(world.next(), None);
