@@ -1,6 +1,6 @@
 //! Where agents connect: identity, handshake, and one session each.
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use flyte_registration_proto::hub::v1::{
     AgentMessage, HubMessage,
@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
+use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap, transport::Server};
 
 use crate::{
     audit::Audit,
@@ -41,8 +41,26 @@ use places::Places;
 
 /// Largest message of the stream, in bytes.
 pub const MESSAGE_MAX: usize = 4 * 1024 * 1024;
+/// Longest headers of a call, in bytes: a token and what goes with it.
+const HEADERS_MAX: u32 = 16 * 1024;
+/// Calls of one connection at a time: an agent has one, and two while it connects anew.
+const CALLS_MAX: u32 = 16;
+/// Streams that were taken back before they were accepted: more of them close the connection.
+const RESETS_MAX: usize = 16;
+/// Between two pings of HTTP/2, and for the answer to one.
+const KEEPALIVE: Duration = Duration::from_secs(20);
 /// Messages that may wait for a slow agent. The rest waits in the index, newest only.
 const OUTGOING: usize = 16;
+
+/// HTTP/2 as it is spoken with agents, and strangers.
+pub fn server() -> Server {
+    Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE))
+        .max_concurrent_streams(Some(CALLS_MAX))
+        .http2_max_header_list_size(Some(HEADERS_MAX))
+        .http2_max_pending_accept_reset_streams(Some(RESETS_MAX))
+}
 
 /// The service.
 #[derive(Debug)]

@@ -10,7 +10,6 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::transport::Server;
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
@@ -18,7 +17,7 @@ use crate::{
     audit::{self, Audit},
     config::{self, Config, LogFormat},
     fleet::{Fleet, FleetHandle, Policy, Settings},
-    gateway::{Gateway, Listener, Pins, Tls},
+    gateway::{self, Gateway, Listener, Pins, Tls},
     identity::Identities,
     metrics::Metrics,
     receipt,
@@ -33,9 +32,6 @@ const GOODBYE: Duration = Duration::from_secs(5);
 /// How long activations that have begun may take to end. With the sessions' time and that of
 /// the other tasks before, it is less than the 30 s that Kubernetes gives a pod.
 const ACTIVATIONS: Duration = Duration::from_secs(15);
-const KEEPALIVE: Duration = Duration::from_secs(20);
-/// Longest headers of a call, in bytes: a token and what goes with it.
-const HEADERS_MAX: u32 = 16 * 1024;
 
 /// Runs the hub until SIGTERM or SIGINT, or until a task ends that it cannot live without.
 pub async fn serve(files: Vec<PathBuf>) -> anyhow::Result<()> {
@@ -87,7 +83,7 @@ pub async fn serve(files: Vec<PathBuf>) -> anyhow::Result<()> {
         Arc::clone(&metrics),
         audit.clone(),
     );
-    let server = server().add_service(gateway.into_service());
+    let server = gateway::server().add_service(gateway.into_service());
 
     let mut tasks = JoinSet::new();
     let stopped = stop.clone();
@@ -211,15 +207,6 @@ fn settings(config: &Config) -> Settings {
         max_fetching: (config.work.concurrency / 4).max(1),
         max_objects: config.session.max_objects,
     }
-}
-
-fn server() -> Server {
-    Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .http2_keepalive_timeout(Some(KEEPALIVE))
-        .max_concurrent_streams(Some(16))
-        .http2_max_header_list_size(Some(HEADERS_MAX))
-        .http2_max_pending_accept_reset_streams(Some(16))
 }
 
 async fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {

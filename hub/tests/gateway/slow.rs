@@ -18,6 +18,10 @@ use crate::support::{Hub, SOON, hello, object};
 /// What opens an HTTP/2 connection, and an empty SETTINGS frame.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
+/// Types of frames.
+const HEADERS: u8 = 1;
+const CONTINUATION: u8 = 9;
+
 fn settings() -> config::Session {
     config::Session {
         hello_timeout: Duration::from_millis(500),
@@ -83,9 +87,45 @@ async fn an_agent_gets_in_past_strangers_that_hold_all_places() {
     drop(kept);
 }
 
+/// A frame of the first stream. No flag says that the headers end with it.
+fn frame(kind: u8, content: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(content.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, 0, 0, 0, 0, 1], content].concat()
+}
+
+#[tokio::test]
+async fn headers_without_end_close_the_connection() {
+    let hub = Hub::start(config::Session {
+        hello_timeout: Duration::from_mins(1),
+        ..settings()
+    })
+    .await;
+    let mut stranger = stranger(&hub, PREFACE).await;
+    // `a: xxx…`, as RFC 7541 writes it without an index.
+    let field = [&[0, 1, b'a', 100], [b'x'; 100].as_slice()].concat();
+    let fields = field.repeat(150);
+    let flood = async {
+        let mut sent = 0;
+        let mut kind = HEADERS;
+        while stranger.write_all(&frame(kind, &fields)).await.is_ok() {
+            sent += fields.len();
+            kind = CONTINUATION;
+            assert!(sent < 64 << 20, "the hub takes them all");
+        }
+    };
+    timeout(SOON, flood).await.expect("the hub keeps it");
+    hub.welcomed().await;
+}
+
 #[tokio::test]
 async fn what_is_too_large_is_refused() {
     let hub = Hub::start(settings()).await;
+    // HTTP/2 itself refuses so much, before anybody asks what it means.
+    let status = match hub.call(&"x".repeat(20 * 1024)).await {
+        Ok(mut agent) => agent.down.message().await.unwrap_err(),
+        Err(status) => status,
+    };
+    assert_ne!(status.code(), Code::Unauthenticated, "{status:?}");
     let Err(status) = hub.call(&"x".repeat(12 * 1024)).await else {
         panic!("let in")
     };

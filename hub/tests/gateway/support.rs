@@ -12,7 +12,7 @@ use flyte_registration_hub::{
     audit::{Audit, AuditConfig, AuditMetrics, put_refusals_on_record},
     config,
     fleet::{Fleet, FleetHandle, Policy, Settings},
-    gateway::{Gateway, Listener, Pins, Tls},
+    gateway::{self, Gateway, Listener, Pins, Tls},
     identity::{ClusterConfig, Identities, TokenConfig},
     metrics::Metrics,
     receipt,
@@ -32,7 +32,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{
     Request, Status, Streaming,
-    transport::{ClientTlsConfig, Endpoint, Error, Server},
+    transport::{ClientTlsConfig, Endpoint, Error},
 };
 
 /// Longer than any of it takes.
@@ -119,7 +119,7 @@ impl Hub {
             TaskTracker::new(),
             drain.clone(),
         );
-        let server = Server::builder().add_service(gateway.into_service());
+        let server = gateway::server().add_service(gateway.into_service());
         tokio::spawn(server.serve_with_incoming(listener.incoming()));
         let endpoint = Endpoint::from_shared(format!("{scheme}://localhost:{}", address.port()));
         Self {

@@ -28,6 +28,10 @@ use crate::{audit::Audit, fleet::FleetHandle, identity::Identities};
 const CONNECTIONS: usize = 64;
 /// How long a handshake may take, and the head of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Largest head of a request, in bytes: a token of 4 KiB, a query, and what clients add.
+const HEAD_MAX: usize = 16 * 1024;
+/// Most headers of a request.
+const HEADERS_MAX: usize = 64;
 /// How long a connection may last: long enough for many requests, too short to be kept.
 const CONNECTION: Duration = Duration::from_mins(5);
 /// How long to wait when the process has no room for another connection.
@@ -96,6 +100,8 @@ async fn answer(
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
+        .max_buf_size(HEAD_MAX)
+        .max_headers(HEADERS_MAX)
         .serve_connection(TokioIo::new(stream), service)
         .await
         .map_err(io::Error::other)

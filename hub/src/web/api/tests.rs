@@ -242,6 +242,31 @@ async fn mistakes_are_explained_as_json() {
     assert_eq!(posted.status(), StatusCode::METHOD_NOT_ALLOWED);
 }
 
+#[tokio::test]
+async fn large_requests_are_refused_whoever_sends_them() {
+    let api = with_token().await;
+    let ask = |headers: Vec<(String, String)>| {
+        let request = Client::new().get(format!("{}/api/v1/clusters", api.url));
+        let request = request.bearer_auth("the-token");
+        let request = headers.into_iter().fold(request, |request, (name, value)| {
+            request.header(name, value)
+        });
+        // The answer may be lost, as the connection is closed while there is more to come.
+        async { request.send().await.map(|response| response.status()) }
+    };
+    let few = |count: usize, size: usize| -> Vec<(String, String)> {
+        (0..count)
+            .map(|number| (format!("x-{number}"), "x".repeat(size)))
+            .collect()
+    };
+    assert_eq!(ask(few(8, 100)).await.unwrap(), StatusCode::OK);
+    for headers in [few(1, 32 * 1024), few(100, 1)] {
+        if let Ok(status) = ask(headers).await {
+            assert_eq!(status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+        }
+    }
+}
+
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
