@@ -153,17 +153,25 @@ impl Runner {
         self.fleet.ended(job.ticket);
     }
 
-    /// `outcome` once it is on record, or that it cannot be, so that nobody is told of it.
+    /// `outcome` once it is on record, or that it cannot be, so that nobody is told of it. Who shares
+    /// the work of another, or what was done before, has no beginning on record yet; to all others
+    /// it is the event that they have.
     async fn on_record(&self, job: &Job, outcome: Arc<Outcome>) -> Arc<Outcome> {
         let failure = outcome.failure.as_ref();
         if failure.is_some_and(|failure| failure.reason == Reason::AuditUnavailable) {
             return outcome;
         }
-        let events = registration::ended(&job.origin, &job.order, &outcome, Timestamp::now());
-        let recorded = match &outcome.package {
-            Some(_) => self.audit.record_end(events).await,
+        let at = Timestamp::now();
+        let mut events = registration::ended(&job.origin, &job.order, &outcome, at);
+        let recorded = if let (Some(package), Some(_)) = (&outcome.package, outcome.counts) {
+            if !events.is_empty() {
+                let started = registration::started(&job.origin, &job.order, package, at);
+                events.insert(0, started);
+            }
+            self.audit.record_end(events).await
+        } else {
             // Nothing of it had begun.
-            None => self.audit.record(events).await,
+            self.audit.record(events).await
         };
         match recorded {
             Ok(()) => outcome,
@@ -201,11 +209,6 @@ impl Runner {
                 None,
             ));
         };
-        // Before FlyteAdmin is written to: what a hub that is killed has done is on record, too.
-        let started = registration::started(&job.origin, order, &package, Timestamp::now());
-        if let Err(problem) = self.audit.record(vec![started]).await {
-            return Arc::new(unaudited(Some(package), problem));
-        }
         let registration = Registration {
             epoch: order.epoch.clone(),
             target: order.target.clone(),
@@ -236,7 +239,8 @@ impl Runner {
         let places = lane.places.clone();
         let work = || {
             let limits = parts.limits.clone();
-            register(caller, places, turn, order, limits, fetched)
+            let begin = begin(self.audit.clone(), job, &package);
+            register(caller, places, turn, order, limits, fetched, begin)
         };
         let outcome = lane.under_way.join(registration.clone(), work).await;
         if outcome.failure.is_none() {
@@ -249,7 +253,21 @@ impl Runner {
     }
 }
 
-/// Reads, plans and registers the package.
+/// Puts on record that `job` writes to FlyteAdmin from now on: what a hub that is killed has done is
+/// on record, too.
+fn begin(
+    audit: Audit,
+    job: &Job,
+    package: &Package,
+) -> impl Future<Output = Result<(), Unavailable>> + Send + 'static {
+    let (origin, order, package) = (job.origin.clone(), Arc::clone(&job.order), package.clone());
+    async move {
+        let started = registration::started(&origin, &order, &package, Timestamp::now());
+        audit.record(vec![started]).await
+    }
+}
+
+/// Reads and plans the package, and registers it after `begin`.
 fn register(
     registrar: Registrar,
     places: Gate,
@@ -257,6 +275,7 @@ fn register(
     order: &Order,
     limits: package::Limits,
     fetched: Fetched,
+    begin: impl Future<Output = Result<(), Unavailable>> + Send + 'static,
 ) -> impl Future<Output = Arc<Outcome>> + Send + 'static {
     let wanted = order.clone();
     let is_look = order.occasion == Occasion::Look;
@@ -277,6 +296,9 @@ fn register(
             }
             Err(_) => return Arc::new(defect()),
         };
+        if let Err(problem) = begin.await {
+            return Arc::new(unaudited(package, problem));
+        }
         let open = || Ok(Box::new(blob.open()?) as Box<dyn Read + Send>);
         let report = registrar.register_from(&plan, &open).await;
         let report = if is_look {

@@ -18,7 +18,7 @@ const ID_BYTES: usize = 16;
 /// What happened, in one word. `docs/audit.md` explains each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// The policy allows a registration, its package is there, and it begins.
+    /// The policy allows a registration and all that is in its package: FlyteAdmin is called.
     RegistrationStarted,
     /// Everything that was asked for is registered.
     RegistrationSucceeded,

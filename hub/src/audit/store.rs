@@ -214,15 +214,15 @@ fn private(path: &Path) -> io::Result<()> {
 }
 
 fn migrator() -> Migrator {
-    let events = include_str!("migrations/1_events.sql").into_sql_str();
-    let migrations = [Migration::new(
-        1,
-        "events".into(),
-        MigrationType::Simple,
-        events,
-        false,
-    )];
-    Migrator::with_migrations(migrations.into())
+    let all = [
+        ("events", include_str!("migrations/1_events.sql")),
+        ("searches", include_str!("migrations/2_searches.sql")),
+    ];
+    let migrations = (1..).zip(all).map(|(version, (name, sql))| {
+        let (name, sql) = (name.into(), sql.into_sql_str());
+        Migration::new(version, name, MigrationType::Simple, sql, false)
+    });
+    Migrator::with_migrations(migrations.collect())
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What packages may have in them.
 
+use std::fs;
+
 use anyhow::{Context as _, Result, ensure};
 use flyte_registration_tests::{World, block_on, package::IMAGE, system::ready, wait_until};
 use serde_json::{Value, json};
@@ -33,6 +35,15 @@ fn tenancy_denies_images_before_and_after_registration() -> Result<()> {
         system.apply(0, "etl", &wanted).await?.success()?;
         denied(&becomes("Denied").await?)?;
         ensure!(calls(&flyteadmin, None).await? == 0, "nothing was sent");
+        // What is on record goes to standard output, in the order in which it happened.
+        wait_until(SOON, "that it was denied is told", || async {
+            let log = fs::read_to_string(system.hub.log_path())?;
+            let told = |word: &str| log.contains(&format!("backend.flyte.registration.{word}.v1"));
+            assert!(!told("started"), "that began nothing");
+            ensure!(told("denied"));
+            Ok(())
+        })
+        .await?;
 
         system.reconfigure_hub(&images("ghcr.io/acme/etl:*"))?;
         becomes("Registered").await?;

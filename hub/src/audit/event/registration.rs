@@ -12,8 +12,8 @@ use data::{
     Actor, Data, Decision, Ended, Package, Registration, activated, entities, public, registration,
 };
 
-/// The policy allows it, the package is there, and FlyteAdmin is going to be written to. Once for
-/// each generation, request and package.
+/// The policy allows it and all that is in the package, and FlyteAdmin is going to be called. Once
+/// for each generation, request and package.
 pub fn started(
     origin: &Origin,
     order: &Order,

@@ -28,6 +28,27 @@ pub struct Page {
     pub next: Option<i64>,
 }
 
+impl Filter {
+    pub(super) fn select(&self, below: i64, limit: u32) -> QueryBuilder<Sqlite> {
+        let mut select = QueryBuilder::new("SELECT seq, event FROM events WHERE seq < ");
+        select.push_bind(below);
+        let fields = [
+            (" AND cluster = ", &self.cluster),
+            (" AND namespace = ", &self.namespace),
+            (" AND name = ", &self.name),
+            (" AND project = ", &self.project),
+            (" AND type = ", &self.kind),
+        ];
+        for (field, value) in fields {
+            if let Some(value) = value {
+                select.push(field).push_bind(value.clone());
+            }
+        }
+        select.push(" ORDER BY seq DESC LIMIT ").push_bind(limit);
+        select
+    }
+}
+
 impl Store {
     /// The newest `limit` events that `filter` lets pass, below the place `below`.
     pub async fn history(
@@ -36,21 +57,7 @@ impl Store {
         below: Option<i64>,
         limit: u32,
     ) -> Result<Page, StoreError> {
-        let mut select = QueryBuilder::<Sqlite>::new("SELECT seq, event FROM events WHERE seq < ");
-        select.push_bind(below.unwrap_or(i64::MAX));
-        let fields = [
-            (" AND cluster = ", &filter.cluster),
-            (" AND namespace = ", &filter.namespace),
-            (" AND name = ", &filter.name),
-            (" AND project = ", &filter.project),
-            (" AND type = ", &filter.kind),
-        ];
-        for (field, value) in fields {
-            if let Some(value) = value {
-                select.push(field).push_bind(value);
-            }
-        }
-        select.push(" ORDER BY seq DESC LIMIT ").push_bind(limit);
+        let mut select = filter.select(below.unwrap_or(i64::MAX), limit);
         let rows = select.build().fetch_all(&self.readers).await?;
         let full = rows.len() as u64 == u64::from(limit);
         let next = rows.last().filter(|_| full);

@@ -121,6 +121,37 @@ async fn the_history_is_paged_newest_first() {
     );
 }
 
+/// However it is searched, nothing is sorted or read through for it; and of several indices, the one
+/// that finds the fewest is used.
+#[tokio::test]
+async fn every_search_of_the_history_uses_an_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path()).await;
+    let names = ["type", "cluster", "project", "namespace", "name"];
+    for fields in 0..1_u32 << names.len() {
+        let value = |bit: u32| (fields >> bit & 1 == 1).then(String::new);
+        let filter = Filter {
+            kind: value(0),
+            cluster: value(1),
+            project: value(2),
+            namespace: value(3),
+            name: value(4),
+        };
+        let sql = filter.select(1, 1).sql().as_str().to_owned();
+        let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")));
+        let rows = plan.fetch_all(&store.readers).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        let using = match fields.checked_ilog2() {
+            None => "INTEGER PRIMARY KEY (rowid<?)".to_owned(),
+            Some(bit) => {
+                let name = names[bit as usize];
+                format!("INDEX events_by_{name} ({name}=? AND seq<?)")
+            }
+        };
+        assert_eq!(plan, [format!("SEARCH events USING {using}")], "{sql}");
+    }
+}
+
 #[tokio::test]
 async fn the_file_is_private() {
     use std::os::unix::fs::PermissionsExt as _;
