@@ -115,8 +115,9 @@ impl Fleet {
         };
         let judged = (entry.observed.generation, entry.observed.request.clone());
         let again = entry.judged.as_ref() == Some(&judged);
-        if let (Verdict::Work(order), Phase::Waiting(current) | Phase::Working(_, current)) =
-            (&verdict, &entry.phase)
+        // Work and looks that are still the same go on.
+        if let Verdict::Work(order) | Verdict::Done(_, order) = &verdict
+            && let Phase::Waiting(current) | Phase::Working(_, current) = &entry.phase
             && again
             && **order == **current
         {

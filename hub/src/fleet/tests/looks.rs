@@ -204,6 +204,36 @@ fn a_policy_that_is_loaded_again_does_not_put_looks_off() {
 }
 
 #[test]
+fn a_policy_that_is_loaded_again_stops_only_the_looks_that_it_changes() {
+    let (mut hub, ..) = registered();
+    hub.pass(INTERVAL);
+    let look = hub.take().unwrap();
+    let reload = |hub: &mut Hub, namespaces: &[&str], changed: &Changed| {
+        hub.fleet.take_wake();
+        hub.fleet
+            .replace_policy(policy(namespaces, "1"), changed, hub.now);
+        hub.fleet.take_wake().cancelled
+    };
+    let other = Changed {
+        sources: ["other".to_owned()].into(),
+        ..Changed::default()
+    };
+    for changed in [Changed::default(), other] {
+        assert_eq!(reload(&mut hub, &["data-*"], &changed), []);
+        assert!(hub.take().is_none(), "it goes on");
+    }
+    let source = Changed {
+        sources: ["registry".to_owned()].into(),
+        ..Changed::default()
+    };
+    assert_eq!(reload(&mut hub, &["data-*"], &source), [look.ticket]);
+    let look = hub.take().expect("it is begun anew");
+    assert_eq!(look.order.occasion, Occasion::Look);
+    hub.finish(&look, nothing_new());
+    assert!(hub.told().is_empty() && hub.take().is_none());
+}
+
+#[test]
 fn what_stalled_at_first_is_tried_again_after_the_interval() {
     let mut hub = Hub::new();
     hub.changed(object("a", 1, &looked_at()));

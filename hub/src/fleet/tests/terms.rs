@@ -75,6 +75,9 @@ fn terms_that_could_not_be_checked_are_checked_later() {
     assert_eq!(conditions(&status), "True/False/False Registered");
     let shown = showing(&plain, &status);
     hub.changed(shown.clone());
+    hub.fleet
+        .replace_policy(images("ghcr.io/*"), &Changed::default(), hub.now);
+    assert!(hub.take().is_none(), "the same terms do not hurry it");
     // Neither a restart nor the time makes that forgotten.
     let mut restarted = hub.restarted();
     restarted
