@@ -28,6 +28,7 @@ pub struct Metrics {
     messages: Family<DirectionLabels, Counter>,
     reloads: Family<ReloadLabels, Counter>,
     last_reload: Gauge,
+    warnings: Gauge,
     audit: AuditMetrics,
 }
 
@@ -96,6 +97,12 @@ impl Metrics {
             last_reload.clone(),
         );
         last_reload.set(1);
+        let warnings = Gauge::default();
+        registry.register(
+            "config_warnings",
+            "What the configuration allows and hardly means, as check-config says",
+            warnings.clone(),
+        );
         let audit = AuditMetrics::default();
         audit.register(&mut registry);
         registry.register_collector(Box::new(FleetCollector(fleet)));
@@ -108,6 +115,7 @@ impl Metrics {
             messages,
             reloads,
             last_reload,
+            warnings,
             audit,
         }
     }
@@ -156,6 +164,12 @@ impl Metrics {
         let result = if applied { "applied" } else { "refused" };
         self.reloads.get_or_create(&ReloadLabels { result }).inc();
         self.last_reload.set(i64::from(applied));
+    }
+
+    /// The configuration that the hub runs with has so many warnings.
+    pub fn configured(&self, warnings: usize) {
+        self.warnings
+            .set(i64::try_from(warnings).unwrap_or(i64::MAX));
     }
 
     /// All of it in the text form of OpenMetrics.

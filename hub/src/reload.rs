@@ -15,6 +15,7 @@ use tokio::{
     fs,
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
+    task::spawn_blocking,
     time::{MissedTickBehavior, interval},
 };
 use tracing::{error, info, warn};
@@ -30,6 +31,8 @@ use crate::{
 };
 
 const LOOK: Duration = Duration::from_secs(1);
+/// Most warnings of one configuration in the log.
+const WARNINGS_MAX: usize = 20;
 
 /// What the files hold; `None` where one cannot be read.
 type Texts = Vec<Option<Vec<u8>>>;
@@ -53,6 +56,7 @@ impl Reload {
         self.audit
             .configuration_changed(&config::digest(&loaded))
             .await;
+        self.warn().await;
         let mut seen = loaded.clone();
         let mut ticks = interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -65,6 +69,21 @@ impl Reload {
                 loaded.clone_from(&seen);
                 self.reload(&config::digest(&loaded)).await;
             }
+        }
+    }
+
+    /// Logs and counts what the configuration allows and is hardly meant.
+    async fn warn(&self) {
+        let config = self.config.clone();
+        // Tenants are compared with each other, which takes its time where there are many.
+        let warnings = spawn_blocking(move || config.warnings()).await;
+        let warnings = warnings.unwrap_or_default();
+        self.metrics.configured(warnings.len());
+        for warning in warnings.iter().take(WARNINGS_MAX) {
+            warn!("the configuration: {warning}");
+        }
+        if let Some(more) = warnings.len().checked_sub(WARNINGS_MAX + 1) {
+            warn!("and {} more: check-config says them", more + 1);
         }
     }
 
@@ -87,8 +106,12 @@ impl Reload {
                 "configuration reloaded, but {} take effect after a restart",
                 fixed.join(", ")
             ),
-            Err(error) => error!("the configuration stays as it was: {error:#}"),
+            Err(error) => {
+                error!("the configuration stays as it was: {error:#}");
+                return;
+            }
         }
+        self.warn().await;
     }
 
     /// Returns the keys that take effect after a restart.

@@ -3,10 +3,7 @@
 use std::{fmt::Display, path::PathBuf};
 
 use super::output::{plain, print};
-use crate::{
-    config::{self, Config},
-    tenancy::{Tenancy, Tenant},
-};
+use crate::{config, tenancy::Tenant};
 
 pub(super) fn run(files: &[PathBuf]) -> anyhow::Result<()> {
     let config = config::load(files)?;
@@ -21,17 +18,12 @@ pub(super) fn run(files: &[PathBuf]) -> anyhow::Result<()> {
         lines.push(format!("\ntenant {name}"));
         lines.extend(told(tenant).into_iter().map(|line| format!("  {line}")));
     }
-    let warnings = warnings(&config);
+    let warnings = config.warnings();
     if !warnings.is_empty() {
         lines.push(String::new());
         lines.extend(warnings.iter().map(|warning| format!("warning: {warning}")));
     }
     Ok(print(&plain(&lines.join("\n")))?)
-}
-
-fn warnings(config: &Config) -> Vec<String> {
-    let clusters: Vec<&str> = config.clusters.keys().map(String::as_str).collect();
-    Tenancy::new(config.tenants.clone()).warnings(&clusters)
 }
 
 /// From where a tenant may register what to where, in a few lines.

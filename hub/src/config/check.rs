@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Config;
-use crate::{source::SourceConfig, web};
+use crate::{source::SourceConfig, tenancy::Tenancy, web};
 
 /// A value that cannot stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,6 +166,12 @@ impl Config {
             }
         }
         problems
+    }
+
+    /// What it may say, and hardly means.
+    pub fn warnings(&self) -> Vec<String> {
+        let clusters: Vec<&str> = self.clusters.keys().map(String::as_str).collect();
+        Tenancy::new(self.tenants.clone()).warnings(&clusters)
     }
 }
 

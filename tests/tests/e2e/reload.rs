@@ -1,11 +1,14 @@
 //! Changes of the hub's configuration while it runs.
 
+use std::fs;
+
 use anyhow::{Result, ensure};
 use flyte_registration_tests::{World, block_on, system::ready, wait_until};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{
-    PROJECT, SOON, calls, emulator, push_sample, repeated_creates, spec, system_with, version,
+    PROJECT, SOON, calls, emulator, hub_metric, push_sample, repeated_creates, spec, system_with,
+    version,
 };
 
 #[test]
@@ -31,7 +34,7 @@ fn reload_of_the_configuration_allows_denies_and_refuses_what_is_broken() -> Res
         becomes("etl", "Denied").await?;
 
         // Allowed: without a change of the resource.
-        let file = std::fs::read_to_string(system.hub_file())?;
+        let file = fs::read_to_string(system.hub_file())?;
         system.reconfigure_hub(&tenant(&["later", PROJECT]))?;
         becomes("etl", "Registered").await?;
         ensure!(
@@ -40,6 +43,16 @@ fn reload_of_the_configuration_allows_denies_and_refuses_what_is_broken() -> Res
                 .await?
                 .contains("config_reloads_total{result=\"applied\"} 1")
         );
+
+        // Two tenants that may allow the same: taken over, logged and counted.
+        hub_metric(&system, "config_warnings", 0).await?;
+        let config: Value = serde_json::from_str(&file)?;
+        let mut one = config["tenants"]["warehouse"].clone();
+        one["projects"] = json!(["elsewhere"]);
+        system.reconfigure_hub(&json!({"tenants": {"one": one, "other": one}}))?;
+        hub_metric(&system, "config_warnings", 1).await?;
+        let log = fs::read_to_string(system.hub.log_path())?;
+        ensure!(log.contains("may allow the same registration"));
 
         // Broken: as it was, and told.
         system.write_hub_config(&file[..file.len() / 2])?;
