@@ -148,6 +148,7 @@ impl RegistrationHub for Gateway {
             identity,
             presented,
             peer,
+            place,
             door,
             pins: self.pins.clone(),
             fleet: self.fleet.clone(),
@@ -158,10 +159,7 @@ impl RegistrationHub for Gateway {
             drain: self.drain.clone(),
         };
         let incoming = request.into_inner();
-        self.sessions.spawn(async move {
-            session.run(incoming).await;
-            drop(place);
-        });
+        self.sessions.spawn(session.run(incoming));
         Ok(Response::new(Box::pin(ReceiverStream::new(messages))))
     }
 }

@@ -86,13 +86,13 @@ struct Cluster {
 }
 
 impl Identities {
-    /// The clusters of a configuration, which has been checked. Keys that `before` has fetched are
-    /// kept where nothing has changed.
+    /// The clusters of a configuration, which has been checked. Keys that `before` has fetched from
+    /// elsewhere are kept where nothing has changed; files are read anew.
     pub fn new(config: &BTreeMap<String, ClusterConfig>, before: Option<&Self>) -> Self {
         let cluster = |(name, config): (&String, &ClusterConfig)| {
             let same = before
                 .and_then(|before| before.clusters.get(name.as_str()))
-                .filter(|cluster| cluster.config == *config);
+                .filter(|cluster| cluster.config == *config && config.key_file().is_none());
             let cluster = same.map_or_else(|| Arc::new(Cluster::new(config)), Arc::clone);
             (Arc::from(name.as_str()), cluster)
         };

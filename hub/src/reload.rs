@@ -1,4 +1,5 @@
-//! Takes over changes of the configuration while the hub runs.
+//! Takes over changes of the configuration, and of the files that agents are known by, while the
+//! hub runs.
 //!
 //! The files are looked at every second: Kubernetes swaps them by symbolic links, which watches
 //! of a file miss. SIGHUP looks at once. What cannot be used changes nothing, and is told.
@@ -24,9 +25,11 @@ use crate::{
     audit::Audit,
     config::{self, Config},
     fleet::{Changed, FleetHandle, Policy},
+    gateway::Tls,
     identity::Identities,
     metrics::Metrics,
     receipt,
+    reread::{Stamp, stamps},
     work::{PartsError, Runner},
 };
 
@@ -43,6 +46,8 @@ pub(crate) struct Reload {
     pub config: Config,
     pub receipts: receipt::Key,
     pub identities: watch::Sender<Arc<Identities>>,
+    /// That of the agents' listener.
+    pub tls: Option<Arc<Tls>>,
     pub fleet: FleetHandle,
     pub runner: Arc<Runner>,
     pub metrics: Arc<Metrics>,
@@ -51,25 +56,50 @@ pub(crate) struct Reload {
 
 impl Reload {
     /// Follows the files until it is dropped. `loaded` is what they held when the hub started.
-    pub async fn run(mut self, mut loaded: Texts) -> io::Result<()> {
+    pub async fn run(mut self, loaded: Texts) -> io::Result<()> {
         let mut hangup = signal(SignalKind::hangup())?;
-        self.audit
-            .configuration_changed(&config::digest(&loaded))
-            .await;
+        let digest = config::digest(&loaded);
+        self.audit.configuration_changed(&digest).await;
         self.warn().await;
-        let mut seen = loaded.clone();
+        let mut configuration = Followed::new(loaded);
+        let mut credentials = Followed::new(self.credentials());
         let mut ticks = interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let asked = next(&mut ticks, &mut hangup).await;
-            let texts = read(&self.files).await;
-            // Somebody may be writing: half a file can be a configuration too.
-            let settled = std::mem::replace(&mut seen, texts) == seen;
-            if asked || (settled && seen != loaded) {
-                loaded.clone_from(&seen);
-                self.reload(&config::digest(&loaded)).await;
+            if configuration.look(read(&self.files).await, asked) {
+                let digest = config::digest(&configuration.taken);
+                self.reload(&digest).await;
+            }
+            if credentials.look(self.credentials(), asked) {
+                self.look_at_agents();
             }
         }
+    }
+
+    /// The files that agents are known by, as they are now.
+    fn credentials(&self) -> Vec<(PathBuf, Stamp)> {
+        let tls = self.config.listen.tls.iter();
+        let tls = tls.flat_map(|tls| {
+            let pair = [&tls.cert_file, &tls.key_file];
+            pair.into_iter().chain(&tls.client_ca_file)
+        });
+        let clusters = self.config.clusters.values();
+        let keys = clusters.filter_map(|cluster| cluster.key_file());
+        let files: Vec<PathBuf> = tls.chain(keys).cloned().collect();
+        let stamps = stamps(&files);
+        files.into_iter().zip(stamps).collect()
+    }
+
+    /// Whoever is connected must be known by the files as they are now, too.
+    fn look_at_agents(&self) {
+        if let Some(tls) = &self.tls {
+            tls.look_now();
+        }
+        self.identities.send_modify(|known| {
+            *known = Arc::new(Identities::new(&self.config.clusters, Some(known)));
+        });
+        info!("the files that agents are known by are looked at anew");
     }
 
     /// Logs and counts what the configuration allows and is hardly meant.
@@ -137,6 +167,34 @@ impl Reload {
     }
 }
 
+/// Something that others change, and may be in the midst of changing.
+struct Followed<T> {
+    seen: T,
+    /// What it was when it was taken over.
+    taken: T,
+}
+
+impl<T: Clone + PartialEq> Followed<T> {
+    fn new(taken: T) -> Self {
+        Self {
+            seen: taken.clone(),
+            taken,
+        }
+    }
+
+    /// Takes it over as it is `now` if it has changed and is not being changed any more: half a file
+    /// can be a configuration too. If somebody `asked` for it, in any case. Returns whether it did.
+    fn look(&mut self, now: T, asked: bool) -> bool {
+        let settled = now == self.seen;
+        self.seen = now;
+        let take = asked || (settled && self.seen != self.taken);
+        if take {
+            self.taken.clone_from(&self.seen);
+        }
+        take
+    }
+}
+
 /// Waits for the next look. Returns whether somebody asked for it.
 async fn next(ticks: &mut tokio::time::Interval, hangup: &mut Signal) -> bool {
     tokio::select! {
@@ -164,4 +222,22 @@ fn differing<T: PartialEq>(
         .filter(|&name| old.get(name) != new.get(name))
         .cloned()
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_being_changed_is_left_alone_until_it_is_done_or_somebody_asks() {
+        let mut followed = Followed::new("old");
+        let looks = ["old", "ha", "half", "whole", "whole", "whole", "old", "old"];
+        let taken = looks.map(|now| followed.look(now, false));
+        assert_eq!(
+            taken,
+            [false, false, false, false, true, false, false, true]
+        );
+        assert!(followed.look("half", true) && followed.taken == "half");
+        assert!(!followed.look("half", false), "that was taken");
+    }
 }

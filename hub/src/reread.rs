@@ -28,7 +28,7 @@ struct State<T> {
 }
 
 /// What shows that a file is another one. `None` where it is not there.
-type Stamp = Option<(SystemTime, u64, u64)>;
+pub(crate) type Stamp = Option<(SystemTime, u64, u64)>;
 
 impl<T: Clone> Reread<T> {
     /// What `make` makes of `files`.
@@ -57,29 +57,47 @@ impl<T: Clone> Reread<T> {
         make: impl FnOnce() -> Result<T, E>,
     ) -> T {
         let mut state = self.state.lock();
-        if state.stamps.is_empty() || state.looked.elapsed() < self.every {
-            return state.value.clone();
-        }
-        state.looked = Instant::now();
-        let stamps = stamps(&self.files);
-        if stamps != state.stamps {
-            match make() {
-                Ok(value) => {
-                    state.value = value;
-                    state.stamps = stamps;
-                }
-                Err(error) => tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "{what} changed and cannot be used; those of before are"
-                ),
-            }
+        if state.looked.elapsed() >= self.every {
+            self.look(&mut state, what, make);
         }
         state.value.clone()
+    }
+
+    /// The same, for whoever knows that the files have changed: they are looked at now.
+    pub fn look_now<E: std::error::Error + 'static>(
+        &self,
+        what: &str,
+        make: impl FnOnce() -> Result<T, E>,
+    ) {
+        self.look(&mut self.state.lock(), what, make);
+    }
+
+    fn look<E: std::error::Error + 'static>(
+        &self,
+        state: &mut State<T>,
+        what: &str,
+        make: impl FnOnce() -> Result<T, E>,
+    ) {
+        state.looked = Instant::now();
+        let stamps = stamps(&self.files);
+        if stamps == state.stamps {
+            return;
+        }
+        match make() {
+            Ok(value) => {
+                state.value = value;
+                state.stamps = stamps;
+            }
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "{what} changed and cannot be used; those of before are"
+            ),
+        }
     }
 }
 
 /// To look at them takes no time worth a task.
-fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
+pub(crate) fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
     let stamp = |file| {
         let metadata = fs::metadata(file).ok()?;
         let modified = metadata.modified().ok()?;
@@ -112,5 +130,7 @@ mod tests {
             333,
             "it was looked at just now"
         );
+        numbers.look_now("the number", make);
+        assert_eq!(numbers.get("the number", make), 4444);
     }
 }

@@ -78,7 +78,7 @@ pub async fn serve(files: Vec<PathBuf>) -> anyhow::Result<()> {
     );
     let agents = Listener::new(
         agents,
-        tls,
+        tls.clone(),
         &config.session,
         Arc::clone(&metrics),
         audit.clone(),
@@ -98,6 +98,7 @@ pub async fn serve(files: Vec<PathBuf>) -> anyhow::Result<()> {
         config: config.clone(),
         receipts,
         identities,
+        tls,
         fleet: fleet.clone(),
         runner: Arc::clone(&runner),
         metrics: Arc::clone(&metrics),

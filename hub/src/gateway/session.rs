@@ -19,12 +19,12 @@ use tonic::{Status, Streaming};
 use tracing::{Instrument as _, error, info, info_span};
 use uuid::Uuid;
 
-use super::{MESSAGE_MAX, Peer, Pins, door::Door, pace::Pace, wire};
+use super::{MESSAGE_MAX, Peer, Pins, door::Door, pace::Pace, places::Place, wire};
 use crate::{
     audit::Audit,
     config,
     fleet::{FleetHandle, Refused, SPEC_MAX, Scope, SessionId, Up},
-    identity::{Identity, Presented, UID_MAX},
+    identity::{self, Identity, Presented, UID_MAX},
     metrics::Metrics,
 };
 
@@ -39,6 +39,7 @@ pub(super) struct Session {
     pub identity: Identity,
     pub presented: Presented,
     pub peer: Peer,
+    pub place: Place,
     pub door: Door,
     pub pins: Pins,
     pub fleet: FleetHandle,
@@ -63,7 +64,7 @@ enum End {
     #[error(transparent)]
     Fleet(#[from] Refused),
     #[error("the agent is not known any more")]
-    Unknown,
+    Unknown(Option<identity::Refused>),
     #[error("it was drained")]
     Drained,
 }
@@ -73,7 +74,7 @@ impl Session {
     pub async fn run(self, mut incoming: Streaming<AgentMessage>) {
         let id = Uuid::new_v4();
         let span = info_span!("session", cluster = %self.identity.cluster, session = %id);
-        async {
+        async move {
             let end = match self.handshake(id, &mut incoming).await {
                 Ok(uid) => {
                     let _stay = self.peer.guest.admit();
@@ -92,6 +93,7 @@ impl Session {
             };
             self.part(&end).await;
             info!("session ended: {end}");
+            self.put_on_record(end).await;
         }
         .instrument(span)
         .await;
@@ -152,7 +154,7 @@ impl Session {
     fn leave(&self, id: SessionId, end: &End) {
         let cluster = &self.identity.cluster;
         self.fleet.with(|fleet, now| match end {
-            End::Unknown => fleet.expel(cluster, id, now),
+            End::Unknown(_) => fleet.expel(cluster, id, now),
             _ => fleet.close(cluster, id),
         });
     }

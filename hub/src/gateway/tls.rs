@@ -22,6 +22,9 @@ use crate::{
     reread::Reread,
 };
 
+/// What the files are in the log.
+const FILES: &str = "the certificates of listen.tls";
+
 /// The configuration of TLS as the files have it now.
 #[derive(Debug)]
 pub struct Tls {
@@ -71,6 +74,12 @@ impl Tls {
         })
     }
 
+    /// Looks at the files now. They are looked at every few seconds by themselves.
+    pub(crate) fn look_now(&self) {
+        let make = || Current::load(&self.files);
+        self.current.look_now(FILES, make);
+    }
+
     /// What a new connection is served with.
     pub(super) fn server(&self) -> Arc<ServerConfig> {
         self.current().server
@@ -105,7 +114,7 @@ impl Tls {
 
     fn current(&self) -> Current {
         let make = || Current::load(&self.files);
-        self.current.get("the certificates of listen.tls", make)
+        self.current.get(FILES, make)
     }
 }
 

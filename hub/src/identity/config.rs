@@ -109,6 +109,11 @@ impl TokenConfig {
 }
 
 impl ClusterConfig {
+    /// The file with the keys of its tokens, where they are in one.
+    pub(crate) fn key_file(&self) -> Option<&PathBuf> {
+        self.token.as_ref()?.jwks_file.as_ref()
+    }
+
     /// What is wrong with it: keys below it, and messages.
     pub(crate) fn problems(&self) -> Vec<(&'static str, &'static str)> {
         let mut problems = self

@@ -1,6 +1,7 @@
 //! Who is let in, and what is not believed.
 
 mod clusters;
+mod issuers;
 mod tokens;
 
 use flyte_registration_fixtures::signer::{RSA_KEY, Signer};

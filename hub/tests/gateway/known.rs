@@ -4,15 +4,18 @@ use std::{collections::BTreeMap, fs, sync::Arc, time::Duration};
 
 use flyte_registration_fixtures::signer::Signer;
 use flyte_registration_hub::{
+    audit::{Kind as Event, store::history::Filter},
     config,
     identity::{ClusterConfig, Identities},
 };
 use flyte_registration_proto::hub::v1::{
     Changed, Hello, Scope, agent_message::Kind as Up, hub_message::Kind, refusal::Reason,
 };
+use sqlx::{ConnectOptions as _, sqlite::SqliteConnectOptions};
+use tokio::time::{Instant, sleep, timeout};
 use tonic::Code;
 
-use crate::support::{Agent, Hub, claims, cluster, hello, object};
+use crate::support::{Agent, Hub, SOON, claims, cluster, hello, object};
 
 /// The configuration is another one now.
 fn reload(hub: &Hub, clusters: &BTreeMap<String, ClusterConfig>) {
@@ -75,6 +78,48 @@ async fn what_is_revoked_ends_and_cannot_be_replayed() {
             again.map_or_else(|status| status.code(), |_| Code::Ok),
             code
         );
+    }
+}
+
+#[tokio::test]
+async fn what_is_revoked_ends_before_that_is_on_record_and_is_on_record_then() {
+    let hub = Hub::start(config::Session::default()).await;
+    let (mut agent, _) = hub.welcomed().await;
+    // Nothing can be put on record until this is over.
+    let file = hub.state.path().join("audit.db");
+    let mut busy = SqliteConnectOptions::new()
+        .filename(file)
+        .connect()
+        .await
+        .unwrap();
+    sqlx::query("BEGIN IMMEDIATE")
+        .execute(&mut busy)
+        .await
+        .unwrap();
+    reload(&hub, &BTreeMap::new());
+    let over = async {
+        assert_eq!(agent.refusal().await, Reason::Unauthenticated);
+        assert!(agent.hear().await.is_none());
+    };
+    // The hub itself waits for longer than that.
+    timeout(Duration::from_secs(3), over)
+        .await
+        .expect("its end waits for the record");
+    sqlx::query("COMMIT").execute(&mut busy).await.unwrap();
+
+    let refusals = Filter {
+        kind: Some(Event::AgentRefused.as_str().to_owned()),
+        ..Filter::default()
+    };
+    let late = Instant::now() + SOON;
+    loop {
+        let page = hub.audit.store().history(&refusals, None, 10).await;
+        if let [event] = &page.unwrap().events[..] {
+            assert!(event.contains("issuer"), "{event}");
+            break;
+        }
+        assert!(Instant::now() < late, "it is not on record");
+        sleep(Duration::from_millis(50)).await;
     }
 }
 

@@ -5,20 +5,23 @@ use std::{
     fs,
     io::Write as _,
     net::TcpStream,
+    path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context as _, Result, ensure};
 use flyte_registration_fixtures::signer::Signer;
 use flyte_registration_tests::{
-    System, World, block_on,
+    Setup, System, World, block_on,
+    paths::run_dir,
     peers::ApiServer,
-    system::{AUDIENCE, CLUSTERS},
+    system::{AUDIENCE, CLUSTERS, ready},
+    tls::Authority,
     wait_until,
 };
 use serde_json::{Value, json};
 
-use crate::support::{SOON, emulator, hub_metric, push_sample, spec, system, version};
+use crate::support::{PROJECT, SOON, emulator, hub_metric, push_sample, spec, system, version};
 
 /// Signs as the API server does, which signs for ten minutes at least.
 async fn signer(cluster: &ApiServer) -> Result<Signer> {
@@ -112,6 +115,104 @@ fn a_cluster_is_revoked_and_known_again_without_a_restart() -> Result<()> {
         .await?;
         system.write_hub_config(&whole)?;
         hub_metric(&system, "clusters_connected", 2).await
+    })
+}
+
+/// Sooner than the hub looks at its sessions without a reason.
+const AT_ONCE: Duration = Duration::from_secs(30);
+
+fn replace(file: &Path, text: &str) -> Result<()> {
+    fs::write(file.with_extension("new"), text)?;
+    Ok(fs::rename(file.with_extension("new"), file)?)
+}
+
+/// The agent's session ends, as what opened it opens nothing more.
+async fn is_sent_away(system: &System<'_>) -> Result<()> {
+    wait_until(AT_ONCE, "the session ends", || async {
+        ensure!(metric(system, "clusters_connected").await? == 0);
+        Ok(())
+    })
+    .await
+}
+
+#[test]
+fn keys_and_authorities_of_agents_count_as_they_are_now() -> Result<()> {
+    block_on(async {
+        let world = World::shared().await?;
+        let flyteadmin = emulator("rotate").await?;
+        let dir = run_dir("rotate-authority")?;
+        let agents = Authority::new("agents CA")?;
+        let authorities = agents.write(&dir)?;
+        let shown = agents.issue(&dir, "agent", &["agent.east.example"])?;
+        let east = json!({"certificate": {"dns": "agent.east.example"}});
+        let setup = Setup {
+            name: "rotate",
+            clusters: &world.clusters[..1],
+            registry: &world.registry,
+            flyteadmin: &flyteadmin,
+            projects: &[PROJECT],
+            hub: json!({
+                "listen": {"tls": {"clientCaFile": authorities}},
+                "clusters": {CLUSTERS[0]: east},
+            }),
+            agent: json!({"hub": {"certFile": shown.certificate, "keyFile": shown.key}}),
+        };
+        let system = System::start(setup).await?;
+        let uri = push_sample(&system).await?;
+        let keys = system.hub.dir().join(format!("{}.jwks", CLUSTERS[0]));
+        let own = fs::read_to_string(&keys)?;
+        let other = Signer::p256("another");
+
+        // A key beside the one that counts: nothing becomes of those who are connected.
+        let opened = metric(&system, "sessions_opened_total").await?;
+        let mut both: Value = serde_json::from_str(&own)?;
+        both["keys"]
+            .as_array_mut()
+            .context("no keys")?
+            .push(other.jwk());
+        replace(&keys, &both.to_string())?;
+        wait_until(AT_ONCE, "the hub has looked", || async {
+            let log = fs::read_to_string(system.hub.log_path())?;
+            ensure!(log.contains("are looked at anew"));
+            Ok(())
+        })
+        .await?;
+        let wanted = spec(&uri, &version());
+        system.apply(0, "etl", &wanted).await?.success()?;
+        system.reason(0, "etl", "Registered", SOON).await?;
+        ensure!(metric(&system, "sessions_opened_total").await? == opened);
+
+        // The authority of the agent's certificate is none any more.
+        replace(&authorities, &Authority::new("another CA")?.pem())?;
+        is_sent_away(&system).await?;
+        replace(&authorities, &agents.pem())?;
+        hub_metric(&system, "clusters_connected", 1).await?;
+
+        // Its token is by a key that does not count any more. It says so, to tenants too.
+        replace(&keys, &other.jwks())?;
+        is_sent_away(&system).await?;
+        let wanted = spec(&uri, &version());
+        system.apply(0, "waits", &wanted).await?.success()?;
+        wait_until(SOON, "the tenant is told", || async {
+            let resource = system.get(0, "waits").await?;
+            let message = ready(&resource)["message"].as_str().unwrap_or_default();
+            ensure!(
+                message.contains("does not let the cluster's agent in"),
+                "{resource}"
+            );
+            Ok(())
+        })
+        .await?;
+        let web = system.agent_web(0);
+        ensure!(reqwest::get(format!("{web}/readyz")).await?.status() == 503);
+        let metrics = reqwest::get(format!("{web}/metrics")).await?.text().await?;
+        ensure!(
+            metrics.contains("flyte_registration_agent_refused 1"),
+            "{metrics}"
+        );
+        replace(&keys, &own)?;
+        system.reason(0, "waits", "Registered", 2 * SOON).await?;
+        Ok(())
     })
 }
 

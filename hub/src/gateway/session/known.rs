@@ -31,12 +31,28 @@ impl Session {
             if unchanged {
                 continue;
             }
-            if authenticated.is_err() {
-                Authentication::of(&authenticated)
-                    .tell(Some(self.peer.address), &self.metrics, &self.audit)
-                    .await;
-            }
-            return End::Unknown;
+            return End::Unknown(authenticated.err());
         }
+    }
+
+    /// Tells that a session ended because the agent is not known any more. By then it is over: its
+    /// end waits for no disk.
+    pub(super) async fn put_on_record(self, end: End) {
+        let End::Unknown(Some(refused)) = end else {
+            return;
+        };
+        let Self {
+            peer,
+            metrics,
+            audit,
+            outgoing,
+            place,
+            ..
+        } = self;
+        // The stream ends with the one; another session may take the other.
+        drop((outgoing, place));
+        Authentication::of(&Err(refused))
+            .tell(Some(peer.address), &metrics, &audit)
+            .await;
     }
 }

@@ -93,7 +93,7 @@ impl Session {
         let last = match end {
             End::Refused { reason, message } => wire::refusal(*reason, message.clone()),
             End::Fleet(refused) => wire::refused(*refused),
-            End::Unknown => wire::refusal(
+            End::Unknown(_) => wire::refusal(
                 Reason::Unauthenticated,
                 "the hub does not know this agent any more".to_owned(),
             ),
