@@ -4,6 +4,7 @@ mod activation;
 mod admin;
 mod admission;
 mod audit;
+mod charts;
 mod cli;
 mod cosign;
 mod ecr;
