@@ -127,3 +127,56 @@ fn a_hub_that_is_told_to_stop_ends_the_activation_that_it_has_begun() -> Result<
         Ok(())
     })
 }
+
+#[test]
+fn deletion_stops_no_schedule_of_another() -> Result<()> {
+    block_on(async {
+        let world = World::shared().await?;
+        let flyteadmin = emulator("deletion").await?;
+        let hub = json!({"tenants": {"warehouse": {"activateLaunchPlans": true}}});
+        let system = system_with("deletion", world, &flyteadmin, hub).await?;
+        let uri = push_sample(&system).await?;
+        let version = version();
+        let mut wanted = spec(&uri, &version);
+        wanted["launchPlans"] = json!({"activate": "Scheduled"});
+        system.apply(0, "etl", &wanted).await?.success()?;
+        let registered = system.reason(0, "etl", "Registered", SOON).await?;
+        let running = [(version.clone(), true)];
+        assert_eq!(schedules(&flyteadmin).await?, running);
+        let before = calls(&flyteadmin, None).await?;
+
+        // It asks for the same to be stopped when it goes, and shows the status of who began it.
+        wanted["deletionPolicy"] = json!("Deactivate");
+        system.apply(0, "thief", &wanted).await?.success()?;
+        let thief = system.get(0, "thief").await?;
+        let mut status = registered["status"].clone();
+        status["observedGeneration"] = thief["metadata"]["generation"].clone();
+        let finalizers = json!({"metadata": {"finalizers": ["flyte.backend/registration"]}});
+        let status = json!({"status": status});
+        for (patch, more) in [(finalizers, None), (status, Some("--subresource=status"))] {
+            let patch = patch.to_string();
+            let args = [
+                "patch",
+                "flyreg",
+                "thief",
+                "--type=merge",
+                "--patch",
+                &patch,
+            ];
+            let args: Vec<&str> = args.into_iter().chain(more).collect();
+            system.kubectl(0, &args).await?.success()?;
+        }
+        for name in ["thief", "etl"] {
+            let delete = ["delete", "flyreg", name, "--timeout=60s"];
+            system.kubectl(0, &delete).await?.success()?;
+        }
+        // Told by a hub that has seen both go.
+        let mut denied = spec(&uri, "v1");
+        denied["workflowProject"] = json!("not-ours");
+        system.apply(0, "denied", &denied).await?.success()?;
+        system.reason(0, "denied", "Denied", SOON).await?;
+        assert_eq!(schedules(&flyteadmin).await?, running);
+        assert_eq!(calls(&flyteadmin, None).await?, before);
+        Ok(())
+    })
+}

@@ -7,6 +7,7 @@ mod audit;
 mod charts;
 mod cli;
 mod cosign;
+mod docs;
 mod ecr;
 mod elsewhere;
 mod fast;

@@ -4,7 +4,12 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use flate2::{Compress, Compression, FlushCompress, write::GzEncoder};
+use flyte_registration_fixtures::builder;
+use flyte_registration_proto::flyteidl::core::{
+    Identifier, Identity, ResourceType, SecurityContext,
+};
 use flyte_registration_tests::{System, World, block_on, system::ready};
+use prost::Message as _;
 use serde_json::json;
 use tar::{Builder, EntryType, Header};
 
@@ -74,6 +79,18 @@ fn bad_packages_stall_and_are_told_by_file() -> Result<()> {
             ),
             ("empty", tar(&[])?, "PackageInvalid", "holds no files"),
             (
+                "elsewhere",
+                tar(&[(TASK, EntryType::Regular, &task_of_another_project())])?,
+                "PackageInvalid",
+                "later:development:etl.extract",
+            ),
+            (
+                "borrowed",
+                tar(&[("0_etl_3.pb", EntryType::Regular, &plan_as_somebody_else())])?,
+                "Denied",
+                "somebody-else",
+            ),
+            (
                 "zeros",
                 zeros(10 * 1024 * MIB, None)?,
                 "PackageTooLarge",
@@ -111,6 +128,33 @@ fn bad_packages_stall_and_are_told_by_file() -> Result<()> {
         assert_eq!(calls(&flyteadmin, None).await?, 0, "FlyteAdmin was called");
         Ok(())
     })
+}
+
+/// A task whose id names another project than was asked for. The tenant may register there, too.
+fn task_of_another_project() -> Vec<u8> {
+    let id = Identifier {
+        project: "later".to_owned(),
+        domain: "development".to_owned(),
+        version: "v1".to_owned(),
+        ..builder::id(ResourceType::Task, "etl.extract")
+    };
+    let mut spec = builder::task("etl.extract");
+    spec.template.get_or_insert_default().id = Some(id);
+    spec.encode_to_vec()
+}
+
+/// A launch plan that runs under a service account which the tenant does not list.
+fn plan_as_somebody_else() -> Vec<u8> {
+    let run_as = Identity {
+        k8s_service_account: "somebody-else".to_owned(),
+        ..Identity::default()
+    };
+    let mut plan = builder::launch_plan("etl", "etl");
+    plan.spec.get_or_insert_default().security_context = Some(SecurityContext {
+        run_as: Some(run_as),
+        ..SecurityContext::default()
+    });
+    plan.encode_to_vec()
 }
 
 /// Waits until the resource stalls with this reason, and gives its message.

@@ -114,6 +114,60 @@ fn nobody_works_for_an_agent_that_is_not_known_any_more() {
     assert_eq!(late, Err(Refused::Superseded));
 }
 
+/// Whatever it calls its resources: those of others are not touched, and their receipts are not its own.
+#[test]
+fn an_agent_speaks_of_its_own_cluster_alone() {
+    let mut hub = Hub::new();
+    let everybody = Tenant {
+        clusters: vec![Glob::try_from("*".to_owned()).unwrap()],
+        ..tenant(&["data-*"])
+    };
+    hub.fleet
+        .replace_policy(policy_of(everybody, "1"), &Changed::default(), hub.now);
+    let (plain, status) = hub.registered();
+    let shown = showing(&plain, &status);
+    hub.changed(shown.clone());
+    let (east, session) = (hub.cluster.clone(), hub.session);
+
+    hub.cluster = "west".into();
+    hub.connect();
+    let as_east = hub
+        .fleet
+        .receive(&east, hub.session, Up::Heartbeat, hub.now);
+    assert_eq!(as_east, Err(Refused::Superseded));
+    hub.changed(shown.clone());
+    let job = hub
+        .take()
+        .expect("the receipt is that of another cluster's");
+    assert_eq!(&*job.origin.id.cluster, "west");
+    let key = Key {
+        namespace: "data-a".to_owned(),
+        name: "a".to_owned(),
+    };
+    hub.say(Up::Written {
+        key: key.clone(),
+        uid: plain.uid.clone(),
+        generation: 1,
+        hash: vec![9; 32],
+    });
+    hub.changed(proto::Object {
+        deleting: true,
+        finalizer: true,
+        ..shown
+    });
+    hub.say(Up::Gone(key, plain.uid));
+    hub.say(Up::Snapshot {
+        number: 1,
+        objects: Vec::new(),
+        last: true,
+    });
+
+    (hub.cluster, hub.session) = (east, session);
+    assert!(hub.told().is_empty() && hub.take().is_none());
+    let census: Vec<_> = hub.fleet.census().into_keys().collect();
+    assert_eq!(census, [(EAST.into(), Some(Reason::Registered))]);
+}
+
 #[test]
 fn an_agent_speaks_of_its_own_scope_alone() {
     let (_, observed) = Observed::from_proto(object("a", 1, &spec())).unwrap();

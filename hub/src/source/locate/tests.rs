@@ -192,6 +192,14 @@ fn unknown_forms() {
     assert_eq!(reason("ftp://host/pkg"), Reason::InvalidSpec);
     assert_eq!(reason("http://host/pkg"), Reason::InvalidSpec);
     assert_eq!(reason("oci://host"), Reason::InvalidSpec);
+    for disguised in [
+        "oci://user:password@registry.example:5000/flyte/pkg",
+        "oci://registry.example:5000@evil.example/flyte/pkg",
+        "oci://registry.example:5000/flyte/%2e%2e/private/pkg",
+        "oci://registry.example:5000/flyte/../private/pkg",
+    ] {
+        assert!(at(disguised, "v1", None, &["main"]).is_err(), "{disguised}");
+    }
 }
 
 #[test]
