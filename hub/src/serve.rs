@@ -129,9 +129,10 @@ pub async fn serve(files: Vec<PathBuf>) -> anyhow::Result<()> {
             Ok(web::api::serve(listener, &api, fleet, audit, configured, stopped).await?)
         }));
     }
-    let stopped = stop.clone();
+    let ends = (drain.clone(), stop.clone());
     tasks.spawn(named("web", async move {
-        Ok(web::serve(web, fleet, metrics, stopped).await?)
+        web::serve(web, fleet, metrics, ends).await;
+        Ok(())
     }));
     let (concurrency, stopped) = (config.work.concurrency, stop.clone());
     let working = Arc::clone(&runner);

@@ -1,6 +1,7 @@
 //! Health and metrics over HTTP.
 
 pub mod api;
+mod connections;
 
 use std::sync::Arc;
 
@@ -14,16 +15,16 @@ use crate::{fleet::FleetHandle, metrics::Metrics};
 struct Shared {
     fleet: FleetHandle,
     metrics: Arc<Metrics>,
-    stop: CancellationToken,
+    drain: CancellationToken,
 }
 
-/// Serves `/healthz`, `/readyz` and `/metrics` until `stop`.
+/// Serves `/healthz`, `/readyz` and `/metrics` until `stop`. It is not ready any more from `drain` on.
 pub async fn serve(
     listener: TcpListener,
     fleet: FleetHandle,
     metrics: Arc<Metrics>,
-    stop: CancellationToken,
-) -> std::io::Result<()> {
+    (drain, stop): (CancellationToken, CancellationToken),
+) {
     let app = Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -31,11 +32,10 @@ pub async fn serve(
         .with_state(Shared {
             fleet,
             metrics,
-            stop: stop.clone(),
+            drain,
         });
-    axum::serve(listener, app)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
+    let talk = |stream| connections::answer(stream, app.clone());
+    connections::serve(listener, stop, talk).await;
 }
 
 /// Alive means that the index answers. A task that the hub cannot live without ends the
@@ -47,7 +47,7 @@ async fn healthz(State(shared): State<Shared>) -> &'static str {
 
 /// Ready means that agents may come: not while draining.
 async fn readyz(State(shared): State<Shared>) -> (StatusCode, &'static str) {
-    if shared.stop.is_cancelled() {
+    if shared.drain.is_cancelled() {
         (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
     } else {
         (StatusCode::OK, "ok\n")
@@ -68,4 +68,78 @@ async fn scrape(
         )],
         text,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, time::Duration};
+
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpStream,
+        time::timeout,
+    };
+
+    use super::*;
+    use crate::{
+        fleet::{Fleet, Policy, Settings},
+        receipt,
+        tenancy::Tenancy,
+    };
+
+    /// What is answered to a GET of `path`, over a connection of its own.
+    async fn get(address: std::net::SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn strangers_that_keep_connections_do_not_keep_probes_out() {
+        let policy = Policy {
+            tenancy: Tenancy::default(),
+            sources: BTreeMap::new(),
+            epochs: BTreeMap::new(),
+            receipts: receipt::Key::new(&[1; 32]),
+        };
+        let settings = Settings {
+            retry_initial: Duration::from_secs(1),
+            retry_max: Duration::from_secs(1),
+            max_objects: 1,
+            max_fetching: 1,
+        };
+        let fleet = FleetHandle::new(Fleet::new(policy, settings));
+        let metrics = Arc::new(Metrics::new(fleet.clone()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
+        let ends = (drain.clone(), stop.clone());
+        let served = tokio::spawn(serve(listener, fleet, metrics, ends));
+        let mut strangers = Vec::new();
+        for _ in 0..200 {
+            let mut stranger = TcpStream::connect(address).await.unwrap();
+            stranger
+                .write_all(b"GET /healthz HTTP/1.1\r\n")
+                .await
+                .unwrap();
+            strangers.push(stranger);
+        }
+        // Sooner than any of them has used its time up.
+        for path in ["/healthz", "/readyz", "/metrics"] {
+            let answer = timeout(Duration::from_secs(5), get(address, path)).await;
+            let answer = answer.expect("they keep it out");
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        }
+        let mut first = Vec::new();
+        let closed = timeout(Duration::from_secs(5), strangers[0].read_to_end(&mut first));
+        assert!(closed.await.is_ok(), "the first of them is still there");
+        drain.cancel();
+        let answer = get(address, "/readyz").await;
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        stop.cancel();
+        served.await.unwrap();
+    }
 }

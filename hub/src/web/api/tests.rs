@@ -346,7 +346,7 @@ async fn silent_connections_hold_nobody_up() {
     let api = with_token().await;
     let address = api.url.trim_start_matches("http://");
     let mut silent = Vec::new();
-    for _ in 0..40 {
+    for _ in 0..200 {
         silent.push(tokio::net::TcpStream::connect(address).await.unwrap());
     }
     api.read("/api/v1/clusters").await;
