@@ -30,7 +30,7 @@ pub(crate) mod throttle;
 
 pub use cache::{Blob, Cache};
 pub use client::ClientError;
-pub(crate) use client::{USER_AGENT, certificates};
+pub(crate) use client::{USER_AGENT, authorities};
 pub use config::{
     ArtifactoryConfig, CacheConfig, ConnectionConfig, CredentialsConfig, HttpConfig, OciConfig,
     SignaturesConfig, SourceConfig,

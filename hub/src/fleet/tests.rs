@@ -71,6 +71,12 @@ impl Hub {
         self.now.wall = self.now.wall.checked_add(time).unwrap();
     }
 
+    /// Another policy counts from now on.
+    fn under(&mut self, policy: Policy) {
+        self.fleet
+            .replace_policy(policy, &Changed::default(), self.now);
+    }
+
     /// The audit has put all refusals on record.
     fn record(&mut self) {
         let unrecorded = self.fleet.unrecorded(usize::MAX);

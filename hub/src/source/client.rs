@@ -30,7 +30,7 @@ mod trouble;
 pub(crate) mod wire;
 
 pub use build::ClientError;
-pub(crate) use build::{Proxies, USER_AGENT, certificates};
+pub(crate) use build::{Proxies, USER_AGENT, authorities, certificates, identity};
 use current::Current;
 use redirect::{NOT_PUBLIC, REDIRECTS_MAX, Way, way};
 use resolve::NotPublic;

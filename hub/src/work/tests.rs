@@ -1,6 +1,6 @@
 mod fair;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -11,16 +11,10 @@ use crate::{
     fleet::{Fleet, Policy, Settings},
     receipt,
     source::Cache as Blobs,
-    tenancy::Tenancy,
 };
 
 async fn runner(dir: &std::path::Path) -> Arc<Runner> {
-    let policy = Policy {
-        tenancy: Tenancy::new(BTreeMap::new()),
-        sources: BTreeMap::new(),
-        epochs: BTreeMap::new(),
-        receipts: receipt::Key::new(&[1; 32]),
-    };
+    let policy = Policy::new(&Config::default(), receipt::Key::new(&[1; 32]));
     let settings = Settings {
         retry_initial: Duration::from_secs(1),
         retry_max: Duration::from_secs(1),

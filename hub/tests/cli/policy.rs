@@ -84,56 +84,32 @@ async fn can_i_says_yes_and_by_which_rule() {
     );
 }
 
+/// What is asked besides, the key of the tenant that denies it, and what is said.
+const DENIED: &str = "
+--domain prod                  | namespaces          | into domain prod of project etl
+--domain stage                 | domains             | into domain stage
+--image evil/x                 | images              | the image evil/x
+--service-account root         | serviceAccounts     | account root
+--iam-role r                   | iamRoles            | role r
+--activate                     | activateLaunchPlans | activate
+--package other                | packagePrefixes     | the package other
+--package oci://evil.example/x | sources             | no source
+";
+
 #[tokio::test]
 async fn can_i_says_no_and_why() {
-    for (more, rule, told) in [
-        (
-            vec!["--domain", "prod"],
-            "tenants.warehouse.namespaces",
-            "into domain prod of project etl",
-        ),
-        (
-            vec!["--domain", "stage"],
-            "tenants.warehouse.domains",
-            "into domain stage",
-        ),
-        (
-            vec!["--image", "evil/x"],
-            "tenants.warehouse.images",
-            "the image evil/x",
-        ),
-        (
-            vec!["--service-account", "root"],
-            "tenants.warehouse.serviceAccounts",
-            "account root",
-        ),
-        (
-            vec!["--iam-role", "r"],
-            "tenants.warehouse.iamRoles",
-            "role r",
-        ),
-        (
-            vec!["--activate"],
-            "tenants.warehouse.activateLaunchPlans",
-            "activate",
-        ),
-        (
-            vec!["--package", "other"],
-            "tenants.warehouse.packagePrefixes",
-            "the package other",
-        ),
-        (
-            vec!["--package", "oci://evil.example/x"],
-            "tenants.warehouse.sources",
-            "no source",
-        ),
-    ] {
+    for row in DENIED.trim().lines() {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let &[more, key, told] = cells.as_slice() else {
+            panic!("{row}");
+        };
+        let more: Vec<&str> = more.split(' ').collect();
         let ran = ask(&[&more[..], &["--output", "json"]].concat()).await;
         assert_eq!(ran.code, Some(1), "{ran:?}");
         let answer = ran.json();
         assert_eq!(
             (&answer["rule"], &answer["reason"]),
-            (&json!(rule), &json!("Denied"))
+            (&json!(format!("tenants.warehouse.{key}")), &json!("Denied"))
         );
         let message = answer["message"].as_str().unwrap();
         assert!(

@@ -59,29 +59,22 @@ async fn pushing_again_uploads_no_archive_and_gives_the_same_digest() {
         plain_http: true,
         ..Options::default()
     };
+    let uploads = || {
+        let asked = registry.asked();
+        asked
+            .iter()
+            .filter(|asked| asked.starts_with("POST "))
+            .count()
+    };
     let reference = format!("oci://{}/pkg", registry.authority);
     let first = push(&file, &format!("{reference}:v1"), &options)
         .await
         .unwrap();
-    assert_eq!(
-        registry
-            .asked()
-            .iter()
-            .filter(|asked| asked.starts_with("POST "))
-            .count(),
-        2
-    );
+    assert_eq!(uploads(), 2);
     let second = push(&file, &format!("{reference}:v2"), &options)
         .await
         .unwrap();
-    assert_eq!(
-        registry
-            .asked()
-            .iter()
-            .filter(|asked| asked.starts_with("POST "))
-            .count(),
-        0
-    );
+    assert_eq!(uploads(), 0);
     assert_eq!(first.digest, second.digest);
 }
 

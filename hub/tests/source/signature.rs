@@ -67,10 +67,9 @@ async fn setup(key: &Key) -> (Setup, Registry, Digest) {
     (setup, registry, manifest)
 }
 
-#[tokio::test]
-async fn a_signed_package_costs_two_more_requests_and_none_again() {
-    let key = Key::generate();
-    let (setup, registry, manifest) = setup(&key).await;
+/// The same, signed by it.
+async fn signed(key: &Key) -> (Setup, Registry, Digest, Value) {
+    let (setup, registry, manifest) = setup(key).await;
     let signature = key.sign(&registry, "pkg", &manifest);
     store(
         &registry,
@@ -78,6 +77,13 @@ async fn a_signed_package_costs_two_more_requests_and_none_again() {
         &manifest,
         std::slice::from_ref(&signature),
     );
+    (setup, registry, manifest, signature)
+}
+
+#[tokio::test]
+async fn a_signed_package_costs_two_more_requests_and_none_again() {
+    let key = Key::generate();
+    let (setup, registry, manifest, signature) = signed(&key).await;
     assert_eq!(read(&setup.fetch("pkg").await.unwrap()), b"the package");
     let payload = signature["digest"].as_str().unwrap();
     assert_eq!(
@@ -160,9 +166,7 @@ async fn the_index_is_what_must_be_signed() {
 #[tokio::test]
 async fn a_key_that_is_replaced_in_its_file_counts_no_more() {
     let (old, new) = (Key::generate(), Key::generate());
-    let (setup, registry, manifest) = setup(&old).await;
-    let by_old = old.sign(&registry, "pkg", &manifest);
-    store(&registry, "pkg", &manifest, std::slice::from_ref(&by_old));
+    let (setup, registry, manifest, by_old) = signed(&old).await;
     setup.fetch("pkg").await.unwrap();
 
     std::fs::copy(&new.file, &old.file).unwrap();
@@ -180,14 +184,7 @@ async fn a_key_that_is_replaced_in_its_file_counts_no_more() {
 #[tokio::test]
 async fn what_the_tenant_demands_comes_on_top() {
     let (sources, tenants) = (Key::generate(), Key::generate());
-    let (setup, registry, manifest) = setup(&sources).await;
-    let by_source = sources.sign(&registry, "pkg", &manifest);
-    store(
-        &registry,
-        "pkg",
-        &manifest,
-        std::slice::from_ref(&by_source),
-    );
+    let (setup, registry, manifest, by_source) = signed(&sources).await;
     let mut package = setup.locate("pkg", None);
     setup.sources.fetch(&package).await.unwrap();
     package.signatures = Some(SignaturesConfig {
@@ -220,14 +217,7 @@ async fn a_tenant_that_demands_signatures_gets_no_files() {
 #[tokio::test]
 async fn trouble_on_the_way_to_a_signature_is_no_verdict() {
     let key = Key::generate();
-    let (setup, registry, manifest) = setup(&key).await;
-    let signature = key.sign(&registry, "pkg", &manifest);
-    store(
-        &registry,
-        "pkg",
-        &manifest,
-        std::slice::from_ref(&signature),
-    );
+    let (setup, registry, ..) = signed(&key).await;
     for (path, fault, reason) in [
         (".sig", Fault::Status(503, &[]), Reason::SourceUnavailable),
         (".sig", Fault::Status(403, &[]), Reason::SourceUnauthorized),

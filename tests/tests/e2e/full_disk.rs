@@ -1,7 +1,6 @@
 //! The cache on a disk that is really full.
 
 use std::{
-    collections::BTreeMap,
     fs,
     io::Read as _,
     path::{Path, PathBuf},
@@ -10,15 +9,15 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use flyte_registration_crd::Reason;
-use flyte_registration_hub::source::{
-    Allowed, Cache, CacheConfig, Fetched, SourceConfig, SourceError, Sources, Wanted, locate,
-};
+use flyte_registration_hub::source::CacheConfig;
 use flyte_registration_tests::{
     block_on,
     paths::run_dir,
     peers::{Nginx, NginxAccess, NginxOptions},
 };
 use serde_json::json;
+
+use crate::sources::Hub;
 
 /// What the disk holds, and what the cache may hold: it never thinks that it is full itself.
 const DISK: usize = 1 << 20;
@@ -57,28 +56,6 @@ fn stored(dir: &Path) -> Result<usize> {
     Ok(fs::read_dir(dir)?.count())
 }
 
-/// Fetches the package of this name, and nothing more.
-async fn fetch(
-    sources: &Sources,
-    configs: &BTreeMap<String, SourceConfig>,
-    name: &str,
-) -> Result<Fetched, SourceError> {
-    let names = ["main".to_owned()];
-    let allowed = Allowed {
-        default_source: Some("main"),
-        sources: &names,
-        signatures: None,
-    };
-    let wanted = Wanted {
-        uri: name,
-        version: "v1",
-        digest: None,
-    };
-    let package = locate(wanted, allowed, configs);
-    let package = package.unwrap_or_else(|error| unreachable!("{name}: {error}"));
-    sources.fetch(&package).await
-}
-
 #[test]
 fn a_full_disk_evicts_from_the_cache_and_is_told() -> Result<()> {
     block_on(async {
@@ -98,19 +75,17 @@ fn a_full_disk_evicts_from_the_cache_and_is_told() -> Result<()> {
         nginx
             .put("/large_v1.tgz", &package(99, DISK + 1), None)
             .await?;
-        let configs: BTreeMap<_, _> = serde_json::from_value(json!({
-            "main": {"kind": "http", "url": nginx.url(""), "plainHttp": true},
-        }))?;
-        let cache = Cache::open(&CacheConfig {
+        let cache = CacheConfig {
             dir: disk.0.clone(),
             max_size: CACHE,
-        })?;
-        let sources = Sources::new(&configs, cache)?;
+        };
+        let source = json!({"kind": "http", "url": nginx.url(""), "plainHttp": true});
+        let hub = Hub::with(&cache, &source)?;
 
         let mut full = 0;
         for number in 0..8 {
             let name = format!("small-{number}");
-            let fetched = match fetch(&sources, &configs, &name).await {
+            let fetched = match hub.fetch(&name, None).await {
                 Err(error) => {
                     full += 1;
                     assert_eq!(error.reason(), Reason::SourceUnavailable, "{error}");
@@ -119,7 +94,7 @@ fn a_full_disk_evicts_from_the_cache_and_is_told() -> Result<()> {
                         "{error}"
                     );
                     // As the queue does it. What was in the way is gone.
-                    fetch(&sources, &configs, &name).await?
+                    hub.fetch(&name, None).await?
                 }
                 fetched => fetched?,
             };
@@ -130,7 +105,7 @@ fn a_full_disk_evicts_from_the_cache_and_is_told() -> Result<()> {
         ensure!(full >= 2, "the disk was full {full} times");
 
         for _ in 0..2 {
-            let error = fetch(&sources, &configs, "large").await;
+            let error = hub.fetch("large", None).await;
             let error = error.err().context("it is larger than the disk")?;
             assert_eq!(error.reason(), Reason::SourceUnavailable, "{error}");
         }
@@ -139,7 +114,7 @@ fn a_full_disk_evicts_from_the_cache_and_is_told() -> Result<()> {
             0,
             "nothing half-written stays"
         );
-        fetch(&sources, &configs, "small-0").await?;
+        hub.fetch("small-0", None).await?;
         Ok(())
     })
 }

@@ -19,23 +19,27 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1";
 
 /// One source, as a tenant's default one.
-struct Hub {
+pub struct Hub {
     configs: BTreeMap<String, SourceConfig>,
     sources: Sources,
 }
 
 impl Hub {
     fn new(name: &str, source: &Value) -> Result<Self> {
-        let configs: BTreeMap<_, _> = serde_json::from_value(json!({"main": source}))?;
-        let cache = Cache::open(&CacheConfig {
+        let cache = CacheConfig {
             dir: run_dir(&format!("cache-{name}"))?,
             ..CacheConfig::default()
-        })?;
-        let sources = Sources::new(&configs, cache)?;
+        };
+        Self::with(&cache, source)
+    }
+
+    pub fn with(cache: &CacheConfig, source: &Value) -> Result<Self> {
+        let configs: BTreeMap<_, _> = serde_json::from_value(json!({"main": source}))?;
+        let sources = Sources::new(&configs, Cache::open(cache)?)?;
         Ok(Self { configs, sources })
     }
 
-    async fn fetch(&self, uri: &str, digest: Option<&str>) -> Result<Fetched, SourceError> {
+    pub async fn fetch(&self, uri: &str, digest: Option<&str>) -> Result<Fetched, SourceError> {
         let names = ["main".to_owned()];
         let allowed = Allowed {
             default_source: Some("main"),

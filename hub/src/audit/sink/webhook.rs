@@ -5,7 +5,7 @@ use std::{fs, io, path::Path, time::Duration};
 use flyte_registration_crd::bounded;
 use http::{StatusCode, header::CONTENT_TYPE};
 use jiff::Timestamp;
-use reqwest::{Certificate, Client, Response, redirect};
+use reqwest::{Client, Response, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
@@ -14,7 +14,7 @@ use crate::{
     audit::WebhookConfig,
     source::{
         ClientError,
-        client::{USER_AGENT, certificates, wire::retry_after},
+        client::{USER_AGENT, authorities, wire::retry_after},
     },
 };
 
@@ -132,16 +132,10 @@ impl Webhook {
 }
 
 fn client(config: &WebhookConfig) -> Result<Client, WebhookError> {
-    let certificates = config.ca_file.as_deref().map(certificates).transpose();
-    let certificates = certificates.map_err(WebhookError::Authorities)?;
-    let authorities: Result<Vec<_>, _> = certificates
-        .unwrap_or_default()
-        .iter()
-        .map(|der| Certificate::from_der(der))
-        .collect();
+    let authorities = authorities(config.ca_file.as_deref());
     Client::builder()
         .user_agent(USER_AGENT)
-        .tls_certs_merge(authorities.map_err(WebhookError::Request)?)
+        .tls_certs_merge(authorities.map_err(WebhookError::Authorities)?)
         .timeout(config.timeout)
         // What the process is started with decides nothing, and another host gets no events.
         .no_proxy()

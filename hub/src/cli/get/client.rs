@@ -4,11 +4,11 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use reqwest::{Certificate, Identity, StatusCode, Url};
+use reqwest::{StatusCode, Url};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    source::client::{USER_AGENT, certificates},
+    source::client::{USER_AGENT, authorities, identity},
     web::api::types::{List, Problem},
 };
 
@@ -77,22 +77,12 @@ impl Client {
         {
             bail!("the token is shown to an https server only, or to a loopback address");
         }
-        let mut authorities = Vec::new();
-        if let Some(file) = &args.ca_file {
-            for der in certificates(file)? {
-                authorities.push(Certificate::from_der(&der)?);
-            }
-        }
         let mut builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             .timeout(TIMEOUT)
-            .tls_certs_merge(authorities);
+            .tls_certs_merge(authorities(args.ca_file.as_deref())?);
         if let (Some(certificate), Some(key)) = (&args.cert_file, &args.key_file) {
-            let read = |file: &PathBuf| {
-                fs::read(file).with_context(|| format!("cannot read {}", file.display()))
-            };
-            let pem = [read(certificate)?, b"\n".to_vec(), read(key)?].concat();
-            builder = builder.identity(Identity::from_pem(&pem)?);
+            builder = builder.identity(identity(certificate, key)?);
         }
         Ok(Self {
             http: builder.build()?,

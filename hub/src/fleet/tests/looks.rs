@@ -193,12 +193,10 @@ fn a_restarted_hub_spreads_its_looks_over_the_interval() {
 fn a_policy_that_is_loaded_again_does_not_put_looks_off() {
     let (mut hub, ..) = registered();
     hub.pass(INTERVAL / 2);
-    hub.fleet
-        .replace_policy(policy(&["data-*"], "1"), &Changed::default(), hub.now);
+    hub.under(policy(&["data-*"], "1"));
     hub.pass(INTERVAL / 2);
     assert!(hub.take().is_some());
-    hub.fleet
-        .replace_policy(policy(&["other"], "1"), &Changed::default(), hub.now);
+    hub.under(policy(&["other"], "1"));
     hub.pass(INTERVAL * 2);
     assert!(hub.take().is_none(), "what is denied is not looked at");
 }

@@ -9,12 +9,10 @@ fn what_the_policy_does_not_allow_is_denied_ready_or_not() {
     let job = hub.take().unwrap();
     hub.finish(&job, success());
     hub.told();
-    hub.fleet
-        .replace_policy(policy(&["other"], "1"), &Changed::default(), hub.now);
+    hub.under(policy(&["other"], "1"));
     let status = hub.status();
     assert_eq!(conditions(&status), "False/False/True Denied");
-    hub.fleet
-        .replace_policy(policy(&["data-*"], "1"), &Changed::default(), hub.now);
+    hub.under(policy(&["data-*"], "1"));
     let status = hub.status();
     assert_eq!(conditions(&status), "True/False/False Registered");
     assert!(hub.take().is_none(), "what was done is still done");
@@ -26,23 +24,16 @@ fn what_was_done_before_it_was_denied_is_not_done_again_by_another_hub() {
     let (plain, status) = hub.registered();
     let registered = showing(&plain, &status);
     hub.changed(registered.clone());
-    let denied = {
-        let now = hub.now;
-        hub.fleet
-            .replace_policy(policy(&["other"], "1"), &Changed::default(), now);
-        hub.status()
-    };
+    hub.under(policy(&["other"], "1"));
+    let denied = hub.status();
     assert_eq!(conditions(&denied), "False/False/True Denied");
     let shown = showing(&registered, &denied);
     // It may stay denied for several lives of the hub.
     let mut next = hub.restarted();
-    let now = next.now;
-    next.fleet
-        .replace_policy(policy(&["other"], "1"), &Changed::default(), now);
+    next.under(policy(&["other"], "1"));
     next.changed(shown.clone());
     assert!(next.told().is_empty());
-    next.fleet
-        .replace_policy(policy(&["data-*"], "1"), &Changed::default(), now);
+    next.under(policy(&["data-*"], "1"));
     assert_eq!(conditions(&next.status()), "True/False/False Registered");
     assert!(next.take().is_none());
     // A receipt for another generation proves nothing of this one.

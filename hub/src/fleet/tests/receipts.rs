@@ -70,8 +70,7 @@ fn another_epoch_of_flyteadmin_voids_receipts() {
     hub.changed(object("a", 1, &spec()));
     let job = hub.take().unwrap();
     hub.finish(&job, success());
-    hub.fleet
-        .replace_policy(policy(&["data-*"], "2"), &Changed::default(), hub.now);
+    hub.under(policy(&["data-*"], "2"));
     assert_eq!(hub.take().unwrap().order.epoch, "2");
 }
 

@@ -8,6 +8,11 @@ fn denied() -> Value {
     spec
 }
 
+fn unrecorded(hub: &Hub) -> Vec<Ticket> {
+    let refusals = hub.fleet.unrecorded(10);
+    refusals.iter().map(|refusal| refusal.ticket).collect()
+}
+
 #[test]
 fn a_refusal_is_told_once_it_is_on_record() {
     let mut hub = Hub::new();
@@ -34,13 +39,8 @@ fn what_cannot_be_put_on_record_says_so_and_is_told_later() {
     let mut hub = Hub::new();
     hub.changed(object("a", 1, &denied()));
     for _ in 0..2 {
-        let tickets: Vec<_> = hub
-            .fleet
-            .unrecorded(10)
-            .iter()
-            .map(|one| one.ticket)
-            .collect();
-        hub.fleet.unrecordable(&tickets, "no room", hub.now);
+        hub.fleet
+            .unrecordable(&unrecorded(&hub), "no room", hub.now);
     }
     let told = hub.told_before_records();
     assert_eq!(conditions(&told[0].1), "False/True/False AuditUnavailable");
@@ -51,12 +51,7 @@ fn what_cannot_be_put_on_record_says_so_and_is_told_later() {
 fn a_refusal_that_does_not_count_any_more_is_not_told() {
     let mut hub = Hub::new();
     hub.changed(object("a", 1, &denied()));
-    let tickets: Vec<_> = hub
-        .fleet
-        .unrecorded(10)
-        .iter()
-        .map(|one| one.ticket)
-        .collect();
+    let tickets = unrecorded(&hub);
     hub.changed(object("a", 2, &spec()));
     hub.fleet.recorded(&tickets, hub.now);
     assert!(hub.fleet.unrecorded(10).is_empty());

@@ -23,8 +23,7 @@ fn other_terms_make_what_is_ready_be_checked_again() {
     let mut hub = Hub::new();
     let (plain, status) = hub.registered();
     hub.changed(showing(&plain, &status));
-    hub.fleet
-        .replace_policy(images("ghcr.io/*"), &Changed::default(), hub.now);
+    hub.under(images("ghcr.io/*"));
     assert!(
         hub.told().is_empty(),
         "it is ready until the package says otherwise"
@@ -67,8 +66,7 @@ fn terms_that_could_not_be_checked_are_checked_later() {
     let mut hub = Hub::new();
     let (plain, status) = hub.registered();
     hub.changed(showing(&plain, &status));
-    hub.fleet
-        .replace_policy(images("ghcr.io/*"), &Changed::default(), hub.now);
+    hub.under(images("ghcr.io/*"));
     let look = hub.take().unwrap();
     hub.finish(&look, failure(Reason::SourceUnavailable));
     let status = hub.status();
@@ -100,8 +98,7 @@ fn the_namespace_s_labels_decide_and_may_change() {
         namespace_selector: selector,
         ..tenant(&["*"])
     };
-    hub.fleet
-        .replace_policy(policy_of(tenant, "1"), &Changed::default(), hub.now);
+    hub.under(policy_of(tenant, "1"));
     let labelled = |team: &str| proto::Object {
         namespace_labels: [("team".to_owned(), team.to_owned())].into(),
         ..object("a", 1, &spec())
@@ -147,8 +144,7 @@ fn packages_lie_where_they_may_and_are_pinned_where_they_must_be() {
         ("oci://other.example/x/team/flows", Some(&digest), "Denied"),
     ] {
         let mut hub = Hub::new();
-        hub.fleet
-            .replace_policy(policy_of(strict.clone(), "1"), &Changed::default(), hub.now);
+        hub.under(policy_of(strict.clone(), "1"));
         let mut spec = spec();
         spec["workflowPackageUri"] = json!(uri);
         if let Some(digest) = digest {

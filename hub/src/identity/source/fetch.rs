@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Certificate, Client, redirect};
+use reqwest::{Client, redirect};
 use serde::Deserialize;
 use url::Url;
 
@@ -14,7 +14,7 @@ use super::SourceError;
 use crate::{
     bounded,
     identity::{HttpsUrl, Keys},
-    source::{ClientError, USER_AGENT, certificates},
+    source::{ClientError, USER_AGENT, authorities},
 };
 
 /// Largest answer or file.
@@ -47,9 +47,9 @@ impl Fetch {
     pub async fn keys(&self) -> Result<Keys, SourceError> {
         let bytes = match self {
             Self::File(file) => read(file).await?,
-            Self::Url { url, ca_file } => get(&client(ca_file.as_ref())?, url.clone()).await?,
+            Self::Url { url, ca_file } => get(&client(ca_file.as_deref())?, url.clone()).await?,
             Self::Discovery { issuer, ca_file } => {
-                let client = client(ca_file.as_ref())?;
+                let client = client(ca_file.as_deref())?;
                 let url = discover(&client, issuer).await?;
                 get(&client, url).await?
             }
@@ -74,7 +74,7 @@ async fn discover(client: &Client, issuer: &str) -> Result<Url, SourceError> {
 }
 
 /// A client for a few requests an hour: made anew, so that the authorities are those of the file now.
-fn client(ca_file: Option<&PathBuf>) -> Result<Client, SourceError> {
+fn client(ca_file: Option<&Path>) -> Result<Client, SourceError> {
     let unusable = |cause| SourceError::Authorities(ClientError::Tls(cause));
     let mut builder = Client::builder()
         .user_agent(USER_AGENT)
@@ -82,13 +82,9 @@ fn client(ca_file: Option<&PathBuf>) -> Result<Client, SourceError> {
         .https_only(true)
         .no_proxy()
         .redirect(redirect::Policy::none());
-    if let Some(file) = ca_file {
-        let authorities = certificates(file).map_err(SourceError::Authorities)?;
-        let authorities: Result<Vec<_>, _> = authorities
-            .iter()
-            .map(|der| Certificate::from_der(der))
-            .collect();
-        builder = builder.tls_certs_only(authorities.map_err(unusable)?);
+    if ca_file.is_some() {
+        let authorities = authorities(ca_file);
+        builder = builder.tls_certs_only(authorities.map_err(SourceError::Authorities)?);
     }
     builder.build().map_err(unusable)
 }

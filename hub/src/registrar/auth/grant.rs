@@ -9,7 +9,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flyte_registration_crd::bounded;
 use http::{HeaderValue, StatusCode, header};
-use reqwest::{Certificate, Response, redirect};
+use reqwest::{Response, redirect};
 use secrecy::ExposeSecret as _;
 use url::{Url, form_urlencoded};
 
@@ -23,7 +23,7 @@ use super::{
 use crate::{
     registrar::{EndpointError, FlyteAdminConfig, admin::causes},
     source::{
-        client::{USER_AGENT, certificates},
+        client::{USER_AGENT, authorities},
         credentials::{CredentialFiles, Credentials},
     },
 };
@@ -190,17 +190,11 @@ impl Request<'_> {
 
 /// A client for the token endpoint.
 fn http(ca_file: Option<&Path>, insecure: bool) -> Result<reqwest::Client, EndpointError> {
-    let authorities = ca_file.map(certificates).transpose();
-    let authorities: Result<Vec<_>, _> = authorities
-        .map_err(EndpointError::Certificates)?
-        .unwrap_or_default()
-        .iter()
-        .map(|der| Certificate::from_der(der))
-        .collect();
+    let authorities = authorities(ca_file).map_err(EndpointError::Certificates)?;
     // To the system's authorities, as tokens may come from elsewhere than FlyteAdmin.
     reqwest::Client::builder()
         .user_agent(USER_AGENT)
-        .tls_certs_merge(authorities.map_err(EndpointError::TokenClient)?)
+        .tls_certs_merge(authorities)
         .https_only(!insecure)
         // Nobody else is to be sent the secret.
         .redirect(redirect::Policy::none())

@@ -8,12 +8,13 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
 };
-use reqwest::{Certificate, Client, Response, redirect};
+use reqwest::{Client, Response, redirect};
 
 use super::{Failed, Location};
 use crate::{
     package::Code,
     registrar::{FlyteAdminConfig, Trouble},
+    source::authorities,
 };
 
 /// Most headers of an answer that are sent along.
@@ -45,11 +46,7 @@ impl Storage {
             return Ok(client);
         }
         let unusable = |error: &dyn std::error::Error| Failed::for_good(&format!("{error}"));
-        let mut authorities = Vec::new();
-        if let Some(path) = &self.ca_file {
-            let pem = std::fs::read(path).map_err(|error| unusable(&error))?;
-            authorities = Certificate::from_pem_bundle(&pem).map_err(|error| unusable(&error))?;
-        }
+        let authorities = authorities(self.ca_file.as_deref()).map_err(|error| unusable(&error))?;
         let client = Client::builder()
             .tls_certs_merge(authorities)
             .connect_timeout(self.timeout)

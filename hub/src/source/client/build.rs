@@ -70,15 +70,33 @@ pub(crate) fn certificates(ca_file: &Path) -> Result<Vec<CertificateDer<'static>
         .ok_or(ClientError::NoCertificate)
 }
 
+/// The authorities in a PEM file, as clients trust them; none where there is no file.
+pub(crate) fn authorities(ca_file: Option<&Path>) -> Result<Vec<Certificate>, ClientError> {
+    let certificates = ca_file.map(certificates).transpose()?.unwrap_or_default();
+    let authorities = certificates.iter().map(|der| Certificate::from_der(der));
+    let authorities: Result<_, _> = authorities.collect();
+    authorities.map_err(ClientError::Tls)
+}
+
+/// A client certificate and its key, each in a PEM file.
+pub(crate) fn identity(certificate: &Path, key: &Path) -> Result<Identity, ClientError> {
+    let mut pem = fs::read(certificate).map_err(ClientError::ReadIdentity)?;
+    pem.push(b'\n');
+    pem.extend(fs::read(key).map_err(ClientError::ReadIdentity)?);
+    Identity::from_pem(&pem).map_err(ClientError::Identity)
+}
+
 pub(super) fn clients(
     connection: &ConnectionConfig,
     proxies: Proxies,
 ) -> Result<Clients, ClientError> {
     let build = |builder: ClientBuilder| builder.build().map_err(ClientError::Tls);
     let named = build(builder(connection, proxies)?)?;
-    let own = match identity(connection)? {
-        Some(identity) => build(builder(connection, proxies)?.identity(identity))?,
-        None => named.clone(),
+    let own = match (&connection.cert_file, &connection.key_file) {
+        (Some(certificate), Some(key)) => {
+            build(builder(connection, proxies)?.identity(identity(certificate, key)?))?
+        }
+        _ => named.clone(),
     };
     if proxies == Proxies::Environment {
         // Whoever runs a command asks for what it may ask for anyway, through proxies of its own.
@@ -94,19 +112,9 @@ pub(super) fn clients(
 }
 
 fn builder(connection: &ConnectionConfig, proxies: Proxies) -> Result<ClientBuilder, ClientError> {
-    let authorities = connection
-        .ca_file
-        .as_deref()
-        .map(certificates)
-        .transpose()?;
-    let authorities: Result<Vec<_>, _> = authorities
-        .unwrap_or_default()
-        .iter()
-        .map(|der| Certificate::from_der(der))
-        .collect();
     let builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)
-        .tls_certs_merge(authorities.map_err(ClientError::Tls)?)
+        .tls_certs_merge(authorities(connection.ca_file.as_deref())?)
         .connect_timeout(connection.timeout)
         // They are followed by hand: each target decides which client may ask it.
         .redirect(redirect::Policy::none());
@@ -117,16 +125,4 @@ fn builder(connection: &ConnectionConfig, proxies: Proxies) -> Result<ClientBuil
         (None, Proxies::Configured) => Ok(builder.no_proxy()),
         (None, Proxies::Environment) => Ok(builder),
     }
-}
-
-fn identity(connection: &ConnectionConfig) -> Result<Option<Identity>, ClientError> {
-    let (Some(certificate), Some(key)) = (&connection.cert_file, &connection.key_file) else {
-        return Ok(None);
-    };
-    let mut pem = fs::read(certificate).map_err(ClientError::ReadIdentity)?;
-    pem.push(b'\n');
-    pem.extend(fs::read(key).map_err(ClientError::ReadIdentity)?);
-    Identity::from_pem(&pem)
-        .map(Some)
-        .map_err(ClientError::Identity)
 }

@@ -1,6 +1,6 @@
 //! The API over real connections: who is let in, and what is answered.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use reqwest::{Certificate, Client, Identity};
@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::{
     audit::{AuditConfig, AuditMetrics, Event, Kind},
+    config::Config,
     fleet::{Fleet, Observed, Policy, Scope, Settings, Up},
     identity::ClusterConfig,
     receipt,
-    tenancy::Tenancy,
 };
 use flyte_registration_proto::hub::v1 as proto;
 
@@ -32,12 +32,7 @@ impl Drop for Served {
 }
 
 fn fleet(resources: usize) -> FleetHandle {
-    let policy = Policy {
-        tenancy: Tenancy::new(BTreeMap::new()),
-        sources: BTreeMap::new(),
-        epochs: BTreeMap::new(),
-        receipts: receipt::Key::new(&[1; 32]),
-    };
+    let policy = Policy::new(&Config::default(), receipt::Key::new(&[1; 32]));
     let settings = Settings {
         retry_initial: Duration::from_secs(1),
         retry_max: Duration::from_secs(1),
