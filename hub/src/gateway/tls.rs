@@ -74,7 +74,7 @@ impl Tls {
         })
     }
 
-    /// Looks at the files now. They are looked at every few seconds by themselves.
+    /// Looks at the files now, for whoever knows that they changed.
     pub(crate) fn look_now(&self) {
         let make = || Current::load(&self.files);
         self.current.look_now(FILES, make);

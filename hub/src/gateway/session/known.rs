@@ -20,7 +20,7 @@ impl Session {
                 return pending().await;
             }
             let known = door.identities();
-            let authenticated = door.authenticate(&self.presented).await;
+            let authenticated = door.recognise(&self.presented).await;
             let cluster = &self.identity.cluster;
             let unchanged = match &authenticated {
                 Ok(identity) => {
