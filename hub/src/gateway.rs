@@ -34,7 +34,7 @@ mod wire;
 pub use authentication::Authentication;
 pub use listener::{Connection, Listener, Peer};
 pub use pins::Pins;
-pub use tls::{Tls, TlsError};
+pub use tls::Tls;
 
 use door::Door;
 use places::Places;

@@ -21,5 +21,6 @@ mod reread;
 pub mod serve;
 pub mod source;
 pub mod tenancy;
+pub mod tls;
 pub mod web;
 pub mod work;

@@ -118,6 +118,30 @@ fn without_tls_only_loopback() {
 }
 
 #[test]
+fn the_api_is_never_open_and_says_where_its_authorities_stand() {
+    let load_api = |api: &str| load_text(&format!("api: {{{api}}}"));
+    for (api, problem) in [
+        ("listen: '127.0.0.1:1'", "api.tokenFile: must be set"),
+        (
+            "listen: '0.0.0.0:1', tokenFile: /t",
+            "api.listen: must be a loopback address",
+        ),
+        (
+            "listen: '127.0.0.1:1', clientCaFile: /ca",
+            "api.clientCaFile: means nothing",
+        ),
+        (
+            "listen: '0.0.0.0:1', tokenFile: /t, tls: {certFile: /c, keyFile: /k, clientCaFile: /ca}",
+            "api.tls.clientCaFile: stands beside api.tls",
+        ),
+    ] {
+        let error = load_api(api).unwrap_err().to_string();
+        assert!(error.contains(problem), "{error}");
+    }
+    load_api("listen: '0.0.0.0:1', clientCaFile: /ca, tls: {certFile: /c, keyFile: /k}").unwrap();
+}
+
+#[test]
 fn flyte_admins_are_checked() {
     let auth = "{clientId: hub, clientSecretFile: /s, tokenUrl: 'http://idp.example/token'}";
     let wrong = format!("{{endpoint: 'a:1', auth: {auth}}}");

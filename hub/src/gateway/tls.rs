@@ -1,88 +1,44 @@
 //! TLS for agents: the hub's certificate, and theirs.
 
-use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use rustls::{
-    RootCertStore, ServerConfig,
-    crypto::ring,
-    pki_types::{
-        CertificateDer, PrivateKeyDer, UnixTime,
-        pem::{self, PemObject as _},
-    },
-    server::{
-        NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier,
-        danger::ClientCertVerifier,
-    },
+    ServerConfig,
+    pki_types::{CertificateDer, UnixTime},
 };
 
 use crate::{
     config,
     identity::{Lifetime, Refusal},
-    reread::Reread,
+    tls::{Port, ServerTls, TlsError},
 };
-
-/// What the files are in the log.
-const FILES: &str = "the certificates of listen.tls";
 
 /// The configuration of TLS as the files have it now.
 #[derive(Debug)]
-pub struct Tls {
-    files: config::Tls,
-    current: Reread<Current>,
-}
-
-#[derive(Clone, Debug)]
-struct Current {
-    server: Arc<ServerConfig>,
-    /// Who vouches for agents. Without it, none is asked for a certificate.
-    agents: Option<Arc<dyn ClientCertVerifier>>,
-}
-
-/// Files that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    /// One cannot be read.
-    #[error("cannot read {}", .0.display())]
-    Read(PathBuf, #[source] io::Error),
-    /// One is not what it should be.
-    #[error("{} cannot be used", .0.display())]
-    Pem(PathBuf, #[source] pem::Error),
-    /// Certificate and key do not go together, or are of no kind that is known.
-    #[error("certificate and key cannot be used")]
-    Identity(#[source] rustls::Error),
-    /// An authority is no certificate.
-    #[error("an authority of the agents cannot be used")]
-    Authority(#[source] rustls::Error),
-    /// There are no authorities.
-    #[error("the authorities of the agents cannot be used")]
-    Authorities(#[source] VerifierBuilderError),
-}
+pub struct Tls(ServerTls);
 
 impl Tls {
     /// Reads the files.
     pub fn load(files: &config::Tls) -> Result<Self, TlsError> {
-        let all = [&files.cert_file, &files.key_file];
-        let all = all
-            .into_iter()
-            .chain(&files.client_ca_file)
-            .cloned()
-            .collect();
-        Ok(Self {
+        let port = Port {
+            name: "the certificates of listen.tls",
             files: files.clone(),
-            current: Reread::new(all, || Current::load(files))?,
-        })
+            // An agent may show a token instead: who it is, is decided later.
+            optional: true,
+            protocol: "h2",
+        };
+        ServerTls::load(port).map(Self)
     }
 
     /// Looks at the files now, for whoever knows that they changed.
     pub(crate) fn look_now(&self) {
-        let make = || Current::load(&self.files);
-        self.current.look_now(FILES, make);
+        self.0.look_now();
     }
 
     /// What a new connection is served with.
     pub(super) fn server(&self) -> Arc<ServerConfig> {
-        self.current().server
+        self.0.server()
     }
 
     /// Verifies an agent's certificate by the authorities of now: its connection may be old. Returns
@@ -94,8 +50,7 @@ impl Tls {
         horizon: Duration,
     ) -> Result<Option<Lifetime>, Refusal> {
         let untrusted = |why: String| Refusal::CertificateUntrusted(why);
-        let (Some(agents), Some((leaf, chain))) =
-            (self.current().agents, certificates.split_first())
+        let (Some(agents), Some((leaf, chain))) = (self.0.clients(), certificates.split_first())
         else {
             return Err(untrusted("no authorities are configured".to_owned()));
         };
@@ -110,46 +65,6 @@ impl Tls {
             issued: now,
             expires: now + later,
         }))
-    }
-
-    fn current(&self) -> Current {
-        let make = || Current::load(&self.files);
-        self.current.get(FILES, make)
-    }
-}
-
-impl Current {
-    fn load(files: &config::Tls) -> Result<Self, TlsError> {
-        let provider = Arc::new(ring::default_provider());
-        let agents = files.client_ca_file.as_ref().map(|file| {
-            let mut roots = RootCertStore::empty();
-            for certificate in certificates(file)? {
-                roots.add(certificate).map_err(TlsError::Authority)?;
-            }
-            // An agent may show a token instead: who it is, is decided later.
-            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-                .allow_unauthenticated()
-                .build()
-                .map_err(TlsError::Authorities)
-        });
-        let agents = agents.transpose()?;
-        let verifier = agents
-            .clone()
-            .unwrap_or_else(WebPkiClientVerifier::no_client_auth);
-        let mut server = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(TlsError::Identity)?
-            .with_client_cert_verifier(verifier)
-            .with_single_cert(certificates(&files.cert_file)?, key(&files.key_file)?)
-            .map_err(TlsError::Identity)?;
-        server.alpn_protocols = vec![b"h2".to_vec()];
-        // A resumed connection would bring a certificate along that nobody has verified again.
-        server.session_storage = Arc::new(NoServerSessionStorage {});
-        server.send_tls13_tickets = 0;
-        Ok(Self {
-            server: Arc::new(server),
-            agents,
-        })
     }
 }
 
@@ -169,18 +84,6 @@ fn last_second(horizon: Duration, holds: impl Fn(Duration) -> bool) -> Option<Du
         }
     }
     Some(Duration::from_secs(good))
-}
-
-fn certificates(file: &PathBuf) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let pem = fs::read(file).map_err(|error| TlsError::Read(file.clone(), error))?;
-    CertificateDer::pem_slice_iter(&pem)
-        .collect::<Result<_, _>>()
-        .map_err(|error| TlsError::Pem(file.clone(), error))
-}
-
-fn key(file: &PathBuf) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let pem = fs::read(file).map_err(|error| TlsError::Read(file.clone(), error))?;
-    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| TlsError::Pem(file.clone(), error))
 }
 
 #[cfg(test)]

@@ -20,12 +20,10 @@ mod config;
 mod paging;
 mod query;
 mod server;
-mod tls;
 pub mod types;
 
 pub use config::ApiConfig;
 pub use server::serve;
-pub use tls::TlsError;
 
 use crate::{
     audit::Audit,

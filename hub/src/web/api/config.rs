@@ -38,6 +38,13 @@ impl ApiConfig {
                 "must be set, or clientCaFile: the API is never open",
             ),
             (
+                self.tls
+                    .as_ref()
+                    .is_some_and(|tls| tls.client_ca_file.is_some()),
+                "tls.clientCaFile",
+                "stands beside api.tls: api.clientCaFile",
+            ),
+            (
                 self.tls.is_none() && self.client_ca_file.is_some(),
                 "clientCaFile",
                 "means nothing without api.tls",

@@ -11,14 +11,13 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Access, ApiConfig, Shared, routes,
-    tls::{Tls, TlsError},
-};
+use super::{Access, ApiConfig, Shared, routes};
 use crate::{
     audit::Audit,
+    config,
     fleet::FleetHandle,
     identity::Identities,
+    tls::{Port, ServerTls, TlsError},
     web::connections::{self, PATIENCE, answer},
 };
 
@@ -35,7 +34,8 @@ pub async fn serve(
     known: watch::Receiver<Arc<Identities>>,
     stop: CancellationToken,
 ) -> Result<(), TlsError> {
-    let tls = Tls::new(config)?.map(Arc::new);
+    let tls = config.tls.as_ref().map(|files| tls(files, config));
+    let tls = tls.transpose()?.map(Arc::new);
     let routes = routes(Shared {
         fleet,
         audit,
@@ -47,12 +47,25 @@ pub async fn serve(
     Ok(())
 }
 
-async fn talk(stream: TcpStream, tls: Option<Arc<Tls>>, routes: Router) -> io::Result<()> {
+fn tls(files: &config::Tls, config: &ApiConfig) -> Result<ServerTls, TlsError> {
+    ServerTls::load(Port {
+        name: "the certificates of the API",
+        files: config::Tls {
+            client_ca_file: config.client_ca_file.clone(),
+            ..files.clone()
+        },
+        // They may show a token instead, if there is one.
+        optional: config.token_file.is_some(),
+        protocol: "http/1.1",
+    })
+}
+
+async fn talk(stream: TcpStream, tls: Option<Arc<ServerTls>>, routes: Router) -> io::Result<()> {
     let certified = |certified| routes.layer(Extension(Certified(certified)));
     let Some(tls) = tls else {
         return answer(stream, certified(false)).await;
     };
-    let acceptor = TlsAcceptor::from(tls.present());
+    let acceptor = TlsAcceptor::from(tls.server());
     let stream = timeout(PATIENCE, acceptor.accept(stream)).await??;
     // Whoever showed one that is not of the authorities did not come this far.
     let shown = stream.get_ref().1.peer_certificates().is_some();

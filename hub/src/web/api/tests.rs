@@ -324,15 +324,20 @@ async fn certificates_of_the_authority_read_and_others_do_not() {
             .unwrap_err();
     }
 
-    // The certificate of the server is replaced while it runs.
+    // The certificate of the server is replaced while it runs. Files are looked at every few seconds.
     let other = Authority::new();
     write(api.dir.path(), &other);
+    let replaced = async {
+        while client(&other, Some(&team)).get(&url).send().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(Duration::from_secs(30), replaced).await.unwrap();
     client(&server, Some(&team))
         .get(&url)
         .send()
         .await
         .unwrap_err();
-    client(&other, Some(&team)).get(&url).send().await.unwrap();
 }
 
 /// Whoever connects and says nothing holds nobody up.
