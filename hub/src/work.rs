@@ -1,8 +1,8 @@
 //! Carries out jobs: fetch, plan, register.
 
-use std::{io::Read, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
-use flyte_registration_crd::{Package, Reason};
+use flyte_registration_crd::Reason;
 use futures::{FutureExt as _, future::join_all};
 use jiff::Timestamp;
 use parking_lot::{Mutex, RwLock};
@@ -11,37 +11,24 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, info, info_span, warn};
 
 use crate::{
-    audit::{Audit, Unavailable, event::registration},
-    fleet::{Failure, FleetHandle, Job, Occasion, Order, Outcome, Progress, queue::Share, share},
+    audit::{Audit, event},
+    fleet::{FleetHandle, Job, Occasion, Outcome, Progress, share},
     metrics::Metrics,
     package,
     registrar::Registrar,
-    source::Fetched,
 };
 
+mod failure;
 mod gate;
 mod parts;
-use gate::Gate;
+mod register;
+mod registration;
+
 pub use parts::{Parts, PartsError};
 
-/// What makes registrations in one FlyteAdmin identical.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Registration {
-    epoch: String,
-    target: package::Target,
-    selection: package::Selection,
-    options: package::Options,
-    activation: package::Activation,
-    create_project: bool,
-    digest: String,
-    archive_digest: Option<String>,
-    /// The tenant, where FlyteAdmin is called as that.
-    caller: Option<String>,
-    /// `Order::fingerprint`: the same package may be allowed by one tenant and not by another.
-    terms: String,
-    /// Which activates nothing.
-    is_look: bool,
-}
+use failure::{defect, failed, unaudited};
+use register::{begin, register};
+use registration::Registration;
 
 /// Everything that jobs need.
 pub struct Runner {
@@ -162,10 +149,10 @@ impl Runner {
             return outcome;
         }
         let at = Timestamp::now();
-        let mut events = registration::ended(&job.origin, &job.order, &outcome, at);
+        let mut events = event::registration::ended(&job.origin, &job.order, &outcome, at);
         let recorded = if let (Some(package), Some(_)) = (&outcome.package, outcome.counts) {
             if !events.is_empty() {
-                let started = registration::started(&job.origin, &job.order, package, at);
+                let started = event::registration::started(&job.origin, &job.order, package, at);
                 events.insert(0, started);
             }
             self.audit.record_end(events).await
@@ -209,19 +196,7 @@ impl Runner {
                 None,
             ));
         };
-        let registration = Registration {
-            epoch: order.epoch.clone(),
-            target: order.target.clone(),
-            selection: order.selection.clone(),
-            options: order.options.clone(),
-            activation: order.activation.clone(),
-            create_project: order.create_project,
-            digest: package.digest.clone(),
-            archive_digest: package.archive_digest.clone(),
-            caller: order.own_credentials.then(|| order.tenant.clone()),
-            terms: order.fingerprint.clone(),
-            is_look: order.occasion == Occasion::Look,
-        };
+        let registration = Registration::of(order, &package);
         // Another version may have been activated since: what was activated then proves nothing.
         if order.occasion == Occasion::Change
             && order.activation == package::Activation::None
@@ -251,132 +226,6 @@ impl Runner {
             ..Outcome::clone(&outcome)
         })
     }
-}
-
-/// Puts on record that `job` writes to FlyteAdmin from now on: what a hub that is killed has done is
-/// on record, too.
-fn begin(
-    audit: Audit,
-    job: &Job,
-    package: &Package,
-) -> impl Future<Output = Result<(), Unavailable>> + Send + 'static {
-    let (origin, order, package) = (job.origin.clone(), Arc::clone(&job.order), package.clone());
-    async move {
-        let started = registration::started(&origin, &order, &package, Timestamp::now());
-        audit.record(vec![started]).await
-    }
-}
-
-/// Reads and plans the package, and registers it after `begin`.
-fn register(
-    registrar: Registrar,
-    places: Gate,
-    turn: Share,
-    order: &Order,
-    limits: package::Limits,
-    fetched: Fetched,
-    begin: impl Future<Output = Result<(), Unavailable>> + Send + 'static,
-) -> impl Future<Output = Arc<Outcome>> + Send + 'static {
-    let wanted = order.clone();
-    let is_look = order.occasion == Occasion::Look;
-    async move {
-        let package = Some(fetched.package.clone());
-        let _place = places.enter(turn).await;
-        let blob = fetched.blob.clone();
-        let limits = registrar.limits(&limits);
-        let planned = tokio::task::spawn_blocking(move || plan(&fetched, &wanted, &limits)).await;
-        let (plan, chosen) = match planned {
-            Ok(Ok(plan)) => plan,
-            Ok(Err(failure)) => {
-                return Arc::new(Outcome {
-                    package,
-                    failure: Some(failure),
-                    ..Outcome::default()
-                });
-            }
-            Err(_) => return Arc::new(defect()),
-        };
-        if let Err(problem) = begin.await {
-            return Arc::new(unaudited(package, problem));
-        }
-        let open = || Ok(Box::new(blob.open()?) as Box<dyn Read + Send>);
-        let report = registrar.register_from(&plan, &open).await;
-        let report = if is_look {
-            registrar.still_active(&plan, &chosen, report).await
-        } else {
-            registrar.activate(&plan, &chosen, report).await
-        };
-        Arc::new(Outcome {
-            package,
-            counts: Some(report.counts),
-            entities: report.entities,
-            activations: report.activations,
-            failure: report
-                .failure
-                .map(|found| failure(found.reason, found.message)),
-        })
-    }
-}
-
-/// What to register, once it is known that it may be.
-fn plan(
-    fetched: &Fetched,
-    order: &Order,
-    limits: &package::Limits,
-) -> Result<(package::Plan, Vec<package::Chosen>), Failure> {
-    // The cache may be swept or lost at any time; the next attempt fetches again.
-    let file = fetched.blob.open().map_err(|error| {
-        let message = format!("the package is no longer in the cache: {error}");
-        failure(Reason::SourceUnavailable, message)
-    })?;
-    let wrong = |error: package::PackageError| failure(error.reason(), error.to_string());
-    let archive = package::read(file, limits).map_err(wrong)?;
-    let mut plan = package::plan(archive, &order.target, &order.selection).map_err(wrong)?;
-    plan.create_project = order.create_project;
-    plan.apply(&order.options).map_err(wrong)?;
-    let chosen = plan.chosen(&order.activation).map_err(wrong)?;
-    let claims = package::claims(&plan).map_err(wrong)?;
-    order.terms.review(&claims).map_err(|denial| Failure {
-        rule: Some(denial.rule),
-        ..failure(Reason::Denied, denial.message)
-    })?;
-    Ok((plan, chosen))
-}
-
-fn failure(reason: Reason, message: String) -> Failure {
-    Failure {
-        reason,
-        message,
-        rule: None,
-        retry_after: None,
-    }
-}
-
-fn failed(
-    package: Option<Package>,
-    reason: Reason,
-    message: String,
-    retry_after: Option<std::time::Duration>,
-) -> Outcome {
-    let failure = Some(Failure {
-        retry_after,
-        ..failure(reason, message)
-    });
-    Outcome {
-        package,
-        failure,
-        ..Outcome::default()
-    }
-}
-
-fn unaudited(package: Option<Package>, problem: Unavailable) -> Outcome {
-    failed(package, Reason::AuditUnavailable, problem.to_string(), None)
-}
-
-/// A panic somewhere below: ours to mend, so it is tried again.
-fn defect() -> Outcome {
-    let message = "the hub failed at this; its log says more".to_owned();
-    failed(None, Reason::FlyteUnavailable, message, None)
 }
 
 #[cfg(test)]

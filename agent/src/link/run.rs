@@ -11,7 +11,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
-    Connection, Ended, Incoming, Session, connect,
+    Connection, Ended, Incoming, LinkState, Session, Standing, connect,
     connect::{broken_by, status},
 };
 use crate::{
@@ -33,37 +33,6 @@ const RESNAPSHOT: Duration = Duration::from_mins(15);
 const RESNAPSHOT_JITTER: f64 = 0.2;
 /// How long a broken stream is given to say why.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-
-/// Whether there is a session, and since when that is so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LinkState {
-    /// Whether there is one.
-    pub up: bool,
-    /// Since when.
-    pub since: Instant,
-}
-
-impl LinkState {
-    /// No session, as of now.
-    pub fn down() -> Self {
-        Self {
-            up: false,
-            since: Instant::now(),
-        }
-    }
-}
-
-/// What the hub said last to an agent that wanted a session.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Standing {
-    /// Nothing yet.
-    #[default]
-    Unknown,
-    /// That it is welcome.
-    Welcome,
-    /// That it is not let in: somebody has to change something.
-    Refused,
-}
 
 /// Keeps a session with the hub.
 #[derive(Debug)]

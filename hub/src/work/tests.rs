@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     audit::AuditConfig,
     config::Config,
-    fleet::{Fleet, Policy, Settings},
+    fleet::{Fleet, Order, Policy, Settings},
     receipt,
     source::Cache as Blobs,
 };
