@@ -80,17 +80,24 @@ impl<T: Clone + Ord + Hash> Queue<T> {
 
     /// Takes the next item that is due.
     pub fn pop(&mut self, now: Instant) -> Option<T> {
+        self.pop_of(now, |_| true)
+    }
+
+    /// Takes the next item that is due, of a tenant that `may` have one. The others keep their turn.
+    pub fn pop_of(&mut self, now: Instant, may: impl Fn(&str) -> bool) -> Option<T> {
         self.ripen(now);
-        let name = self.turns.front()?.clone();
+        let turn = self.turns.iter().position(|name| may(name))?;
+        let name = self.turns[turn].clone();
         let tenant = self.tenants.get_mut(&name)?;
         let item = tenant.pop()?;
         tenant.left = tenant.left.saturating_sub(1);
         if tenant.turns.is_empty() {
             self.tenants.remove(&name);
-            self.turns.pop_front();
+            self.turns.remove(turn);
         } else if tenant.left == 0 {
             tenant.left = tenant.weight;
-            self.turns.rotate_left(1);
+            self.turns.remove(turn);
+            self.turns.push_back(name);
         }
         self.whereabouts.remove(&item);
         Some(item)
@@ -245,6 +252,22 @@ mod tests {
         let now = Instant::now();
         let taken: Vec<i32> = (0..8).filter_map(|_| queue.pop(now)).collect();
         assert_eq!(taken, [0, 1, 2, 100, 3, 4, 5, 101]);
+    }
+
+    #[test]
+    fn who_may_not_have_one_keeps_its_turn() {
+        let mut queue = Queue::default();
+        for item in 0..4 {
+            queue.push(of("a", 1, "x"), item, None);
+            queue.push(of("b", 1, "x"), 100 + item, None);
+        }
+        let now = Instant::now();
+        let not_a = |tenant: &str| tenant != "a";
+        assert_eq!(queue.pop_of(now, not_a), Some(100));
+        assert_eq!(queue.pop_of(now, not_a), Some(101));
+        assert_eq!(queue.pop_of(now, |_| false), None);
+        let taken: Vec<i32> = std::iter::from_fn(|| queue.pop(now)).collect();
+        assert_eq!(taken, [0, 102, 1, 103, 2, 3]);
     }
 
     #[test]
