@@ -26,6 +26,9 @@ use crate::package::{Plan, Planned};
 
 /// Most conflicts of one registration that are explained: each costs a call.
 const EXPLAINED_MAX: usize = 20;
+/// Entities at a time, for each call that may be in flight. Calls are made in the order in which they ask for room: a package
+/// that asked for all of its entities at once would have the next package wait for thousands of them.
+const AHEAD: usize = 2;
 /// Longest explanation of one conflict, in bytes.
 pub(super) const EXPLANATION_MAX: usize = 300;
 
@@ -83,7 +86,9 @@ impl Run<'_> {
         (self.watch)(settled);
         let mut running = FuturesUnordered::new();
         loop {
-            while let Some(index) = progress.next() {
+            while running.len() < AHEAD * self.admin.load().limit
+                && let Some(index) = progress.next()
+            {
                 running.push(async move { (index, self.register(index).await) });
             }
             let Some((index, outcome)) = running.next().await else {

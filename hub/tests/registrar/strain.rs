@@ -23,6 +23,26 @@ fn tasks(version: &str) -> Plan {
     planned(&files.package(), &target(version))
 }
 
+/// The calls of both are in flight together, and none of them is made at the end of all that the large one needs.
+#[tokio::test]
+async fn a_small_package_does_not_wait_for_a_large_one() {
+    let peer = peer().await;
+    let large = tasks("v1");
+    let small = Files::default().task(&runnable("etl.other"));
+    let small = planned(&small.package(), &target("v2"));
+    let mut registering = pin!(peer.registrar.register(&large));
+    while creates(&peer.emulator.counters().snapshot()) == 0 {
+        let turn = pin!(tokio::task::yield_now());
+        let ended = future::select(registering.as_mut(), turn).await;
+        assert!(matches!(ended, Either::Right(_)));
+    }
+    let beside = pin!(peer.registrar.register(&small));
+    let Either::Right((report, _)) = future::select(registering, beside).await else {
+        panic!("the large one was first");
+    };
+    assert_eq!(report.counts.created, 1);
+}
+
 /// FlyteAdmin with `maxConnections: 16`: creates in flight that reach it lock it up until their callers
 /// give up.
 fn small_pool() -> Options {
