@@ -19,6 +19,7 @@ mod cluster;
 mod conditions;
 mod entry;
 pub mod handle;
+mod lanes;
 mod look;
 mod observed;
 mod order;
@@ -29,7 +30,6 @@ mod render;
 mod scope;
 mod session;
 mod settle;
-mod sources;
 pub mod view;
 
 pub use cluster::{Refused, Told};
@@ -45,8 +45,8 @@ pub use session::Up;
 
 use cluster::Cluster;
 use entry::Phase;
+use lanes::Lanes;
 use queue::{Place, Queue, Share};
-use sources::Sources;
 
 /// A moment, by the clock that only goes forward and by the one that people read.
 #[derive(Clone, Copy, Debug)]
@@ -76,8 +76,8 @@ pub struct Settings {
     pub retry_max: Duration,
     /// Most resources of one cluster.
     pub max_objects: usize,
-    /// Most resources that fetch from one source at a time.
-    pub max_fetching: usize,
+    /// Resources that are worked on at a time.
+    pub places: usize,
 }
 
 /// How long progress must last before it is told. Most work is done sooner, and each
@@ -91,7 +91,7 @@ pub struct Fleet {
     policy: Arc<Policy>,
     clusters: HashMap<Arc<str>, Cluster>,
     queue: Queue<ObjectId>,
-    sources: Sources,
+    lanes: Lanes,
     working: HashMap<Ticket, ObjectId>,
     /// Refusals that are not on record yet, oldest first.
     unrecorded: BTreeMap<Ticket, ObjectId>,
@@ -116,11 +116,11 @@ impl Fleet {
     /// An empty fleet under `policy`.
     pub fn new(policy: Policy, settings: Settings) -> Self {
         Self {
+            lanes: Lanes::new(settings.places, policy.epochs.len()),
             settings,
             policy: Arc::new(policy),
             clusters: HashMap::new(),
             queue: Queue::default(),
-            sources: Sources::new(settings.max_fetching),
             working: HashMap::new(),
             unrecorded: BTreeMap::new(),
             next_ticket: 0,
@@ -136,17 +136,18 @@ impl Fleet {
     /// The next piece of work that is due, if any.
     pub fn take(&mut self, now: Now) -> Option<Job> {
         loop {
-            // Newcomers first: where others wait for the same source, they take their turn among them.
+            // Newcomers first: where others wait for the same, they take their turn among them.
             let newcomer = self.queue.pop(now.instant);
             let has_waited = newcomer.is_none();
-            let id = newcomer.or_else(|| self.sources.next(now.instant))?;
+            let id = newcomer.or_else(|| self.lanes.next(now.instant))?;
             let Some((_, entry)) = entry_of(&mut self.clusters, &id) else {
                 continue;
             };
-            let Some(source) = entry.waits_for().map(str::to_owned) else {
+            let Some(needs) = entry.needs() else {
                 continue;
             };
-            if !has_waited && !self.sources.admit(&source, entry.share(&id), id.clone()) {
+            let share = entry.share(&id);
+            if !self.lanes.admit(&needs, share, id.clone(), has_waited) {
                 continue;
             }
             let ticket = self.next_ticket();
@@ -155,7 +156,7 @@ impl Fleet {
             };
             if let Some(order) = entry.begin(ticket, now) {
                 let origin = entry.observed.origin(&id);
-                self.sources.begin(ticket, &source);
+                self.lanes.begin(ticket, &needs);
                 self.working.insert(ticket, id);
                 return Some(Job {
                     ticket,
@@ -166,11 +167,6 @@ impl Fleet {
         }
     }
 
-    /// Work needs its source no more.
-    fn fetched(&mut self, ticket: Ticket) {
-        self.wake.work |= self.sources.end(ticket);
-    }
-
     /// When the next piece of work is due that is not due yet.
     pub fn next_due(&self) -> Option<Instant> {
         self.queue.next_due()
@@ -179,7 +175,7 @@ impl Fleet {
     /// Work has come as far as `progress`.
     pub fn progress(&mut self, ticket: Ticket, progress: Progress, now: Now) {
         if matches!(progress, Progress::Registering(_)) {
-            self.fetched(ticket);
+            self.wake.work |= self.lanes.fetched(ticket);
         }
         let Some(id) = self.working.get(&ticket).cloned() else {
             return;
@@ -195,7 +191,7 @@ impl Fleet {
 
     /// Work has ended.
     pub fn finish(&mut self, ticket: Ticket, outcome: Outcome, now: Now) {
-        self.fetched(ticket);
+        self.wake.work |= self.lanes.end(ticket);
         let Some(id) = self.working.remove(&ticket) else {
             return;
         };
@@ -215,6 +211,7 @@ impl Fleet {
     /// Everything is judged anew under another policy. Work that waits or goes on stays as it is
     /// if it is still the same, and if nothing that it needs has `changed`.
     pub fn replace_policy(&mut self, policy: Policy, changed: &Changed, now: Now) {
+        self.lanes.divide(policy.epochs.len());
         self.policy = Arc::new(policy);
         let ids: Vec<ObjectId> = self.ids().collect();
         for id in ids {
@@ -243,10 +240,7 @@ impl Fleet {
 
     /// How many pieces of work wait, and how many are being done.
     pub fn load(&self) -> (usize, usize) {
-        (
-            self.queue.len() + self.sources.waiting(),
-            self.working.len(),
-        )
+        (self.queue.len() + self.lanes.waiting(), self.working.len())
     }
 
     fn next_ticket(&mut self) -> Ticket {

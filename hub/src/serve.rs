@@ -205,8 +205,7 @@ fn settings(config: &Config) -> Settings {
     Settings {
         retry_initial: config.work.retry_initial,
         retry_max: config.work.retry_max,
-        // Four sources may be dead before the others notice.
-        max_fetching: (config.work.concurrency / 4).max(1),
+        places: config.work.concurrency,
         max_objects: config.session.max_objects,
     }
 }

@@ -109,7 +109,7 @@ mod tests {
             retry_initial: Duration::from_secs(1),
             retry_max: Duration::from_secs(1),
             max_objects: 1,
-            max_fetching: 1,
+            places: 1,
         };
         let fleet = FleetHandle::new(Fleet::new(policy, settings));
         let metrics = Arc::new(Metrics::new(fleet.clone()));

@@ -14,6 +14,7 @@ use super::{
     Now, ObjectId, Observed, Occasion, Order, PROGRESS_WORTH_TELLING, Policy, Refusal, Settings,
     Ticket, backoff,
     conditions::Conditions,
+    lanes::Needs,
     look::Looks,
     queue::Share,
     render::{Facts, Shown},
@@ -134,10 +135,13 @@ impl Entry {
         self.looks = Looks::default();
     }
 
-    /// The source that the work that waits fetches from.
-    pub fn waits_for(&self) -> Option<&str> {
+    /// What the work that waits needs.
+    pub fn needs(&self) -> Option<Needs> {
         match &self.phase {
-            Phase::Waiting(order) => Some(&order.package.source),
+            Phase::Waiting(order) => Some(Needs {
+                flyte_admin: order.flyte_admin.clone(),
+                source: order.package.source.clone(),
+            }),
             _ => None,
         }
     }

@@ -173,7 +173,7 @@ impl Fleet {
 
     fn cancel(&mut self, id: &ObjectId) {
         self.queue.remove(id);
-        self.sources.remove(id);
+        self.lanes.remove(id);
         let Some((_, entry)) = super::entry_of(&mut self.clusters, id) else {
             return;
         };
@@ -181,7 +181,7 @@ impl Fleet {
             Phase::Working(ticket, _) => {
                 entry.phase = Phase::Settled;
                 self.working.remove(&ticket);
-                self.fetched(ticket);
+                self.lanes.end(ticket);
                 self.wake.cancelled.push(ticket);
                 self.wake.work = true;
             }

@@ -1,12 +1,12 @@
 //! The index as a whole: messages in, work and statuses out.
 
 mod activation;
+mod lanes;
 mod looks;
 mod objects;
 mod receipts;
 mod record;
 mod sessions;
-mod sources;
 mod terms;
 mod view;
 mod work;
@@ -148,7 +148,7 @@ fn settings() -> Settings {
         retry_initial: Duration::from_secs(2),
         retry_max: Duration::from_mins(15),
         max_objects: 3,
-        max_fetching: 2,
+        places: 8,
     }
 }
 

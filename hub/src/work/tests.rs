@@ -19,7 +19,7 @@ async fn runner(dir: &std::path::Path) -> Arc<Runner> {
         retry_initial: Duration::from_secs(1),
         retry_max: Duration::from_secs(1),
         max_objects: 1,
-        max_fetching: 16,
+        places: 64,
     };
     let fleet = FleetHandle::new(Fleet::new(policy, settings));
     let mut config = Config::default();

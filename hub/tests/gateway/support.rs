@@ -79,7 +79,7 @@ impl Hub {
             retry_initial: Duration::from_secs(1),
             retry_max: Duration::from_secs(1),
             max_objects: settings.max_objects,
-            max_fetching: 16,
+            places: 64,
         };
         let fleet = FleetHandle::new(Fleet::new(policy, limits));
         let state = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Packages from Artifactory and HTTP servers, and what a dead registry does to others: from the resource to `FlyteAdmin`.
+//! Packages from Artifactory and HTTP servers: from the resource to `FlyteAdmin`.
 
 use std::{fs, path::PathBuf};
 
@@ -8,20 +8,17 @@ use flyte_registration_tests::{
     System, World, block_on,
     package::sample_package,
     paths::run_dir,
-    peers::{Nginx, NginxAccess, NginxOptions, Toxiproxy},
-    system::{manifest, ready, shows},
-    wait_until,
+    peers::{Nginx, NginxAccess, NginxOptions},
+    system::ready,
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::support::{SOON, emulator, push_sample, spec, system_with};
+use crate::support::{SOON, emulator, spec, system_with};
 
 const PASSWORD: &str = "artifactory-password-secret";
 const TOKEN: &str = "artifactory-identity-token-secret";
 const HTTP_TOKEN: &str = "http-bearer-token-secret";
-/// More than the hub works on at a time.
-const DEAD: usize = 80;
 
 /// nginx as the source `kind` at `/root`, which takes a token.
 struct Bearer {
@@ -157,53 +154,5 @@ fn artifactory_and_http_resources_with_credentials_failures_and_no_leak() -> Res
         system.reason(0, "denied", "Registered", SOON).await?;
         let secrets = [PASSWORD, TOKEN, HTTP_TOKEN, "wrong-password-secret"];
         leaks_nothing(&system, &secrets).await
-    })
-}
-
-#[test]
-fn a_dead_registry_delays_no_packages_from_another() -> Result<()> {
-    block_on(async {
-        let world = World::shared().await?;
-        let flyteadmin = emulator("dead").await?;
-        let toxiproxy = Toxiproxy::start("dead-toxiproxy").await?;
-        let dead = toxiproxy.proxy("dead", world.registry.host()).await?;
-        // Whatever it would send is held back for ever.
-        dead.poison("timeout", &json!({"timeout": 0})).await?;
-        let hub = json!({
-            "sources": {"dead": {
-                "kind": "oci", "registry": dead.host(), "caFile": world.registry.authority(),
-                "timeout": "10m",
-            }},
-            "tenants": {"warehouse": {"sources": ["registry", "dead"]}},
-        });
-        let system = system_with("dead", world, &flyteadmin, hub).await?;
-        let uri = push_sample(&system).await?;
-        let namespace = system.setup.tenant_namespace();
-        let resources = (0..DEAD).map(|number| {
-            let name = format!("dead-{number}");
-            let uri = format!("oci://{}/team-{number}/etl:v1", dead.host());
-            manifest(&namespace, &name, &spec(&uri, &name))
-        });
-        let items: Vec<Value> = resources.collect();
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
-        let cluster = &system.setup.clusters[0];
-        cluster.apply(&list.to_string()).await?.success()?;
-        let waiting = async || {
-            let resources = system.list(0).await?;
-            let of = |reason| resources.iter().filter(|one| shows(one, reason)).count();
-            anyhow::Ok((of("Fetching"), of("Queued")))
-        };
-        wait_until(SOON, "all wait for the dead registry", || async {
-            let (fetching, queued) = waiting().await?;
-            let all = fetching > 0 && fetching + queued == DEAD;
-            ensure!(all, "{fetching} fetch, {queued} are queued");
-            anyhow::Ok(())
-        })
-        .await?;
-        apply(&system, "alive", &uri, None).await?;
-        system.reason(0, "alive", "Registered", SOON).await?;
-        let (fetching, queued) = waiting().await?;
-        ensure!(fetching + queued == DEAD, "some wait no longer");
-        Ok(())
     })
 }

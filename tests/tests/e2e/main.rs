@@ -7,6 +7,7 @@ mod audit;
 mod charts;
 mod cli;
 mod cosign;
+mod dead;
 mod docs;
 mod ecr;
 mod elsewhere;

@@ -37,7 +37,7 @@ fn fleet(resources: usize) -> FleetHandle {
         retry_initial: Duration::from_secs(1),
         retry_max: Duration::from_secs(1),
         max_objects: resources,
-        max_fetching: 1,
+        places: 1,
     };
     let fleet = FleetHandle::new(Fleet::new(policy, settings));
     let (east, session): (Arc<str>, _) = ("east".into(), uuid::Uuid::nil());

@@ -54,7 +54,7 @@ impl Load {
             retry_initial: Duration::from_secs(1),
             retry_max: Duration::from_secs(1),
             max_objects: MANY,
-            max_fetching: SLOTS / 4,
+            places: SLOTS,
         };
         let policy = Policy::new(&config, receipt::Key::new(&[1; 32]));
         let fleet = FleetHandle::new(Fleet::new(policy, settings));

@@ -1,4 +1,4 @@
-//! Work that fetches, by source.
+//! Work that waits for a source or a FlyteAdmin.
 
 use super::*;
 
@@ -8,7 +8,6 @@ fn hub() -> Hub {
     let mut hub = Hub::new();
     let settings = Settings {
         max_objects: 10,
-        max_fetching: 2,
         ..settings()
     };
     hub.fleet = Fleet::new(policy(&["data-*"], "1"), settings);
