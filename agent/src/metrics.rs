@@ -6,6 +6,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
+mod messages;
+
+pub use messages::MessageLabels;
+
 /// How a write to the API server went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum WriteResult {
@@ -26,13 +30,6 @@ pub enum WriteResult {
 pub struct WriteLabels {
     /// How it went.
     pub result: WriteResult,
-}
-
-/// Label of the counters of messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct MessageLabels {
-    /// What the message is, as in `hub.proto`.
-    pub kind: &'static str,
 }
 
 /// The counters. Clones count together.

@@ -72,7 +72,7 @@ impl ServerTls {
         Ok(Self { port, current })
     }
 
-    /// Looks at the files now. They are looked at every few seconds by themselves.
+    /// Looks at the files now, for whoever knows that they changed.
     pub fn look_now(&self) {
         self.current.look_now(self.port.name, || self.port.load());
     }

@@ -2,12 +2,13 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use flyte_registration_proto::hub::v1::{agent_message, hub_message};
+use flyte_registration_proto::hub::v1::HubMessage;
 use rand::RngExt as _;
 use tokio::{
     sync::{Notify, watch},
     time::{Instant, sleep, sleep_until, timeout},
 };
+use tonic::Streaming;
 use tracing::{error, info, warn};
 
 use super::{
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     config,
-    metrics::{MessageLabels, Metrics},
+    metrics::Metrics,
     retry::Backoff,
     status::{SharedDesk, Wanted},
     watch::{Interest, Shared},
@@ -186,7 +187,7 @@ impl Link {
                         Ok(None) => return broken_by("the hub closed the stream"),
                         Err(error) => return status(&error),
                     };
-                    self.count_received(message.kind.as_ref());
+                    self.metrics.received(message.kind.as_ref());
                     match session.receive(message, now) {
                         Ok(incoming) => self.take(incoming, drained),
                         Err(ended) => return ended,
@@ -195,7 +196,7 @@ impl Link {
                 permit = outbound.reserve(), if session.has_next(now) => match permit {
                     Ok(permit) => {
                         if let Some(message) = self.shared.read(|index| session.next(index, now)) {
-                            self.count_sent(message.kind.as_ref());
+                            self.metrics.sent(message.kind.as_ref());
                             permit.send(message);
                         }
                     }
@@ -231,46 +232,10 @@ impl Link {
             Incoming::Nothing => {}
         }
     }
-
-    fn count_sent(&self, kind: Option<&agent_message::Kind>) {
-        use agent_message::Kind;
-        let kind = match kind {
-            Some(Kind::Hello(_)) => "hello",
-            Some(Kind::Snapshot(_)) => "snapshot",
-            Some(Kind::Changed(_)) => "changed",
-            Some(Kind::Gone(_)) => "gone",
-            Some(Kind::StatusWritten(_)) => "status_written",
-            Some(Kind::Heartbeat(_)) | None => "heartbeat",
-        };
-        self.metrics
-            .messages_sent
-            .get_or_create(&MessageLabels { kind })
-            .inc();
-    }
-
-    fn count_received(&self, kind: Option<&hub_message::Kind>) {
-        use hub_message::Kind;
-        let kind = match kind {
-            Some(Kind::Welcome(_)) => "welcome",
-            Some(Kind::Refusal(_)) => "refusal",
-            Some(Kind::Status(_)) => "status",
-            Some(Kind::FinalizerRelease(_)) => "finalizer_release",
-            Some(Kind::Drain(_)) => "drain",
-            Some(Kind::Heartbeat(_)) => "heartbeat",
-            None => "unknown",
-        };
-        self.metrics
-            .messages_received
-            .get_or_create(&MessageLabels { kind })
-            .inc();
-    }
 }
 
 /// The stream up is closed: why, stands at the end of the stream down.
-async fn last_words(
-    mut inbound: tonic::Streaming<flyte_registration_proto::hub::v1::HubMessage>,
-    mut session: Session,
-) -> Ended {
+async fn last_words(mut inbound: Streaming<HubMessage>, mut session: Session) -> Ended {
     let now = Instant::now().into_std();
     let reason = async {
         loop {

@@ -7,6 +7,9 @@ use crate::{
     watch::{Source, index::Labels, object::tests::observed},
 };
 
+mod chunks;
+mod received;
+
 const RESNAPSHOT: Duration = Duration::from_mins(15);
 
 fn terms() -> Terms {
@@ -117,60 +120,6 @@ fn hello_names_versions_cluster_and_scope() {
         ),
         ("uid", 1)
     );
-}
-
-#[test]
-fn an_empty_cluster_is_one_empty_last_chunk() {
-    let mut world = World::new();
-    let first = world.next().unwrap();
-    assert_eq!(objects(first), (vec![], true));
-    assert!(world.session.is_synced());
-    assert_eq!(world.next(), None);
-}
-
-#[test]
-fn a_snapshot_is_cut_into_chunks() {
-    let mut world = World::new();
-    for name in ["a", "b", "c", "d", "e"] {
-        world.put(name, name, 1, &json!({"text": "x".repeat(300)}));
-    }
-    let chunks: Vec<_> = std::iter::from_fn(|| world.next()).map(objects).collect();
-    let names: Vec<String> = chunks.iter().flat_map(|it| it.0.clone()).collect();
-    assert_eq!(names, ["a", "b", "c", "d", "e"]);
-    assert_eq!(
-        chunks.iter().map(|it| it.1).collect::<Vec<_>>(),
-        [false, false, true]
-    );
-}
-
-#[test]
-fn chunks_keep_the_limit_unless_one_object_exceeds_it() {
-    let mut world = World::new();
-    world.session.terms.spec = 10_000;
-    for (name, size) in [("a", 300), ("b", 2_000), ("c", 300), ("d", 300)] {
-        world.put(name, name, 1, &json!({"text": "x".repeat(size)}));
-    }
-    let chunks: Vec<_> = std::iter::from_fn(|| world.next()).collect();
-    for kind in &chunks {
-        let Kind::Snapshot(chunk) = kind else {
-            panic!()
-        };
-        assert!(
-            chunk.encoded_len() <= 1_000 || chunk.objects.len() == 1,
-            "{}",
-            chunk.encoded_len()
-        );
-    }
-    assert_eq!(chunks.len(), 3);
-}
-
-#[test]
-fn an_oversized_object_is_sent_without_its_spec() {
-    let mut world = World::new();
-    world.put("a", "a", 1, &json!({"text": "x".repeat(600)}));
-    world.settle();
-    let object = &world.hub[&Key::new("ns", "a")];
-    assert!(object.spec_json.is_empty() && object.oversized_spec_bytes > 600);
 }
 
 #[test]
@@ -286,64 +235,6 @@ fn the_snapshot_is_repeated() {
         (2, 1, true)
     );
     assert_eq!(world.next(), None);
-}
-
-#[test]
-fn messages_of_the_hub_are_told_apart() {
-    let mut world = World::new();
-    let now = world.now;
-    let mut receive = |kind| world.session.receive(proto::HubMessage { kind }, now);
-    let status = proto::Status {
-        uid: "u".to_owned(),
-        ..proto::Status::default()
-    };
-    assert_eq!(
-        receive(Some(hub_message::Kind::Status(status.clone()))),
-        Ok(Incoming::Status(status))
-    );
-    let drain = proto::Drain {
-        reason: "going".to_owned(),
-    };
-    assert_eq!(
-        receive(Some(hub_message::Kind::Drain(drain))),
-        Ok(Incoming::Drain("going".to_owned()))
-    );
-    assert_eq!(receive(None), Ok(Incoming::Nothing));
-    assert!(matches!(
-        receive(Some(hub_message::Kind::Welcome(welcome()))),
-        Err(Ended::Malformed(_))
-    ));
-    let refusal = proto::Refusal {
-        reason: refusal::Reason::Superseded.into(),
-        message: "x".repeat(5000),
-    };
-    let Err(ended) = receive(Some(hub_message::Kind::Refusal(refusal))) else {
-        panic!()
-    };
-    assert!(!ended.is_lasting() && ended.to_string().len() < 1200);
-}
-
-#[test]
-fn what_somebody_has_to_mend_is_told_and_what_only_that_mends_is_tried_seldom() {
-    use refusal::Reason::{
-        ClusterMismatch, Malformed, Overloaded, Protocol, Superseded, Unauthenticated,
-    };
-    for (reason, is_refusal, is_lasting) in [
-        (ClusterMismatch, true, true),
-        (Malformed, true, true),
-        (Protocol, true, true),
-        (Unauthenticated, true, false),
-        (Superseded, false, false),
-        (Overloaded, false, false),
-    ] {
-        let ended = Ended::Refused(reason, String::new());
-        assert_eq!(
-            (ended.is_refusal(), ended.is_lasting()),
-            (is_refusal, is_lasting),
-            "{reason:?}"
-        );
-    }
-    assert!(!Ended::Silent.is_refusal());
 }
 
 #[test]

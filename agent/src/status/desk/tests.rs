@@ -7,6 +7,9 @@ use crate::{
     watch::{Source, object::tests::observed},
 };
 
+mod away;
+mod release;
+
 struct World {
     index: Index,
     desk: Desk,
@@ -234,124 +237,6 @@ fn an_object_that_is_gone_is_forgotten() {
     world.done(&job, Outcome::Gone);
     assert_eq!(world.next(), None);
     world.vanish();
-    assert_eq!(world.next(), None);
-    assert!(world.is_clean());
-}
-
-#[test]
-fn tenants_that_wait_are_told_that_the_hub_is_away() {
-    let mut world = World::new();
-    world.show("u", 1, json!({}));
-    assert_eq!(world.next(), None);
-    world.desk.set_away(Some(Away::Unreachable), &world.index);
-    let told = |away: Away| {
-        let mut status = ready("HubUnreachable", 1);
-        status["status"]["conditions"][0]["message"] = away.message().into();
-        status
-    };
-    let job = world.next().unwrap();
-    assert_eq!(job.task, Task::Overlay(Away::Unreachable));
-    world.done(&job, Outcome::Done("2".to_owned()));
-    world.show("u", 1, told(Away::Unreachable));
-    assert_eq!(world.next(), None, "once is enough");
-
-    world.desk.set_away(Some(Away::Refusing), &world.index);
-    let job = world.next().expect("it is another matter now");
-    assert_eq!(job.task, Task::Overlay(Away::Refusing));
-    world.done(&job, Outcome::Done("3".to_owned()));
-    world.show("u", 1, told(Away::Refusing));
-    assert_eq!(world.next(), None);
-
-    world.show("u", 2, told(Away::Refusing));
-    assert_eq!(
-        world.next().unwrap().task,
-        Task::Overlay(Away::Refusing),
-        "but a new generation waits anew"
-    );
-}
-
-#[test]
-fn who_does_not_wait_is_left_alone_while_the_hub_is_away() {
-    let mut world = World::new();
-    world.desk.set_away(Some(Away::Unreachable), &world.index);
-    for settled in [
-        ready("Registered", 1),
-        ready("Suspended", 1),
-        leaving(json!({"spec": {"deletionPolicy": "Deactivate"}})),
-    ] {
-        world.show("u", 1, settled);
-        assert_eq!(world.next(), None);
-    }
-    world.show("u", 1, ready("PackageNotFound", 1));
-    world.desk.set_away(None, &world.index);
-    assert_eq!(world.next(), None, "nor is anybody once it is back");
-}
-
-#[test]
-fn the_hubs_last_word_is_written_before_it_is_laid_over() {
-    let mut world = World::new();
-    world.show("u", 1, json!({}));
-    world
-        .desk
-        .want(key(), wanted("u", 1, &ready("Registered", 1)["status"]));
-    world.desk.set_away(Some(Away::Unreachable), &world.index);
-    let job = world.next().unwrap();
-    assert!(matches!(job.task, Task::Write(_)));
-    world.done(&job, Outcome::Done("2".to_owned()));
-    world.show("u", 1, ready("Registered", 1));
-    assert_eq!(world.next(), None);
-}
-
-#[test]
-fn an_overlay_that_does_not_stick_is_not_repeated_at_once() {
-    let mut world = World::new();
-    let version = world.show("u", 1, json!({}));
-    world.desk.set_away(Some(Away::Unreachable), &world.index);
-    let job = world.next().unwrap();
-    world.done(&job, Outcome::Done(version));
-    assert_eq!(world.next(), None);
-    world.later(1);
-    assert!(world.next().is_some());
-}
-
-#[test]
-fn the_agent_lets_go_what_the_hub_has_no_work_with() {
-    let mut world = World::new();
-    world.show("u", 2, leaving(json!({})));
-    let job = world.next().unwrap();
-    assert_eq!(job.task, Task::Release);
-    world.done(&job, Outcome::Gone);
-    assert_eq!(world.next(), None, "the watch will show that it is gone");
-    world.vanish();
-    assert_eq!(world.next(), None);
-    assert!(world.is_clean());
-}
-
-#[test]
-fn only_the_hub_lets_go_what_is_to_be_deactivated() {
-    let mut world = World::new();
-    let deactivate = json!({"spec": {"deletionPolicy": "Deactivate"}});
-    world.show("u", 1, deactivate.clone());
-    world.desk.release(key(), "u".to_owned());
-    assert_eq!(world.next(), None, "it is not being deleted");
-
-    world.show("u", 2, leaving(deactivate));
-    assert_eq!(
-        world.next(),
-        None,
-        "and a release from before does not count"
-    );
-    world.desk.release(key(), "other".to_owned());
-    assert_eq!(world.next(), None);
-    world.desk.release(key(), "u".to_owned());
-    assert_eq!(world.next().unwrap().task, Task::Release);
-}
-
-#[test]
-fn foreign_finalizers_are_none_of_our_business() {
-    let mut world = World::new();
-    world.show("u", 2, json!({"metadata": {"deletionTimestamp": "2026-01-02T03:04:05Z", "finalizers": ["other/one"]}}));
-    world.desk.release(key(), "u".to_owned());
     assert_eq!(world.next(), None);
     assert!(world.is_clean());
 }
