@@ -72,7 +72,7 @@ async fn scrape(
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, time::Duration};
+    use std::time::Duration;
 
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -82,9 +82,9 @@ mod tests {
 
     use super::*;
     use crate::{
+        config::Config,
         fleet::{Fleet, Policy, Settings},
         receipt,
-        tenancy::Tenancy,
     };
 
     /// What is answered to a GET of `path`, over a connection of its own.
@@ -99,12 +99,7 @@ mod tests {
 
     #[tokio::test]
     async fn strangers_that_keep_connections_do_not_keep_probes_out() {
-        let policy = Policy {
-            tenancy: Tenancy::default(),
-            sources: BTreeMap::new(),
-            epochs: BTreeMap::new(),
-            receipts: receipt::Key::new(&[1; 32]),
-        };
+        let policy = Policy::new(&Config::default(), receipt::Key::new(&[1; 32]));
         let settings = Settings {
             retry_initial: Duration::from_secs(1),
             retry_max: Duration::from_secs(1),

@@ -10,13 +10,12 @@ use std::{
 use flyte_registration_fixtures::signer::Signer;
 use flyte_registration_hub::{
     audit::{Audit, AuditConfig, AuditMetrics, put_refusals_on_record},
-    config,
+    config::{self, Config},
     fleet::{Fleet, FleetHandle, Policy, Settings},
     gateway::{self, Gateway, Listener, Pins, Tls},
     identity::{ClusterConfig, Identities, TokenConfig},
     metrics::Metrics,
     receipt,
-    tenancy::Tenancy,
 };
 use flyte_registration_proto::hub::v1::{
     AgentMessage, Hello, HubMessage, Object, ObjectKey, Welcome, agent_message::Kind as Up,
@@ -69,12 +68,7 @@ impl Hub {
         mut clusters: BTreeMap<String, ClusterConfig>,
     ) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let policy = Policy {
-            tenancy: Tenancy::default(),
-            sources: BTreeMap::new(),
-            epochs: BTreeMap::new(),
-            receipts: receipt::Key::new(&[1; 32]),
-        };
+        let policy = Policy::new(&Config::default(), receipt::Key::new(&[1; 32]));
         let limits = Settings {
             retry_initial: Duration::from_secs(1),
             retry_max: Duration::from_secs(1),
