@@ -8,6 +8,7 @@ use std::{
     path::Path,
 };
 
+// By its path: `fuzz/` is a workspace of its own, which brings libFuzzer.
 #[path = "../../../fuzz/src/lib.rs"]
 pub mod targets;
 
