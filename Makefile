@@ -43,7 +43,7 @@ fuzz: prerequisites ## Fuzz what reads foreign bytes, FUZZ_SECONDS=60 for each t
 
 bench: peers ## Compare the registrar and the sources with bare clients, and time the planning of packages
 	cargo build --release --package flyteadmin-emulator
-	cargo bench --package flyte-registration-hub --bench package
+	cargo bench --package flyte-registration-hub --bench package --bench fleet
 	cargo bench --package flyte-registration-tests --bench fetching -- $(if $(ROUNDS),--rounds $(ROUNDS))
 	cargo bench --package flyte-registration-tests --bench registration -- $(if $(ROUNDS),--rounds $(ROUNDS))
 

@@ -1,5 +1,5 @@
-//! How long it takes to unpack and to plan (decode, fill in, check, order) a package of 10,000 entities: CPU time,
-//! so that it does not matter what else the machine does.
+//! How long it takes to unpack and to plan (decode, fill in, check, order) a package of 10,000 entities, and to find what it claims
+//! that a tenant must be allowed: CPU time, so that it does not matter what else the machine does.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 use cpu::CpuTime;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use flyte_registration_fixtures::many;
-use flyte_registration_hub::package::{Limits, Selection, Target, plan, read};
+use flyte_registration_hub::package::{Limits, Selection, Target, claims, plan, read};
 
 const COPIES: usize = 1000;
 
@@ -52,6 +52,10 @@ fn packages(criterion: &mut Criterion<CpuTime>) {
             |archive| plan(archive, &target, &one).unwrap(),
             BatchSize::PerIteration,
         );
+    });
+    group.bench_function("claims", |bench| {
+        let plan = plan(unpack(), &target, &all).unwrap();
+        bench.iter(|| claims(&plan).unwrap());
     });
     group.bench_function("unpack and plan", |bench| {
         bench.iter(|| plan(unpack(), &target, &all).unwrap());
